@@ -1,0 +1,1 @@
+"""Observers: what programs in a container attempt, told by the kernel itself."""

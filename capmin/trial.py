@@ -1,0 +1,98 @@
+"""What an experiment yields: attempts on privileges, launches as observed, and the verdict on a trial."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from capmin.grant import Grant
+from capmin.privileges import Capability, Privilege, Syscall
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """An attempt to use a privilege, as an observer saw it; many alike are one, counted.
+
+    ``errno`` is what the attempt was answered with: None where it was let through, otherwise the attempt is
+    a *denial*. ``syscall`` is the call in which a capability was asked for; for a system call, the call.
+    Times are seconds since the program was started.
+    """
+
+    privilege: Privilege
+    syscall: Syscall | None
+    program: str
+    errno: int | None
+    count: int
+    first_s: float
+    last_s: float
+
+    @property
+    def denied(self) -> bool:
+        return self.errno is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Granted:
+    """What the kernel says that the started process has (/proc/PID/status)."""
+
+    bounding: frozenset[Capability]
+    effective: frozenset[Capability]
+    seccomp_mode: int
+    no_new_privileges: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """One start of a container, as observed; nothing judged.
+
+    ``exit_code`` is the test's: of the container's own process in a one-shot scenario, of the last probe
+    beside a service; None where it never ended by itself. ``service_exit_code`` is set where the service
+    ended though it should have gone on. ``refused`` holds the runtime's words where it could not start the
+    program. ``attempts`` and ``granted`` are None where the engine cannot tell.
+    """
+
+    scenario: str
+    grant: Grant
+    exit_code: int | None
+    duration_s: float
+    service_exit_code: int | None = None
+    refused: str | None = None
+    timed_out: bool = False
+    output: str = ""
+    attempts: tuple[Attempt, ...] | None = None
+    granted: Granted | None = None
+
+    @property
+    def denials(self) -> tuple[Attempt, ...] | None:
+        """The attempts that were denied, the one nearest the end of the run last."""
+        if self.attempts is None:
+            return None
+        return tuple(sorted((a for a in self.attempts if a.denied), key=lambda a: a.last_s))
+
+
+class Verdict(StrEnum):
+    """What a trial says about its grant."""
+
+    WORKS = "works"
+    BREAKS = "breaks"
+    UNRESOLVED = "unresolved"
+    """The launch itself could not be judged; nothing is concluded from it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """A grant, all launches of the scenarios under it, and what they say together.
+
+    ``number`` counts from 1 within a campaign; ``reason`` is one line for people; ``phase`` is the part of
+    the campaign that asked.
+    """
+
+    number: int
+    phase: str
+    grant: Grant
+    launches: tuple[Launch, ...]
+    verdict: Verdict
+    reason: str
+    degraded: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        return sum(launch.duration_s for launch in self.launches)
