@@ -25,8 +25,8 @@ FLOOR: frozenset[Syscall] = frozenset(
     for name in (
         "arch_prctl brk capget capset chdir close close_range epoll_ctl epoll_pwait execve exit exit_group "
         "faccessat2 fcntl fstat fstatfs futex getcwd getdents64 getpid getppid getuid mmap mprotect "
-        "nanosleep newfstatat openat openat2 prctl read recvfrom rt_sigreturn sched_yield set_tid_address setgid "
-        "setgroups setuid sigaltstack statx tgkill write"
+        "nanosleep newfstatat openat openat2 prctl read recvfrom rt_sigreturn sched_yield set_tid_address "
+        "setgid setgroups setuid sigaltstack statx tgkill write"
     ).split()
 )
 """What runc itself calls between loading the filter and starting the program: always granted.
