@@ -1,0 +1,135 @@
+"""The command line: one module a command, loaded when it is asked for."""
+
+import errno
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType, MappingProxyType
+
+import click
+
+import capmin
+from capmin.cli.terminal import add_verbosity_options, printable, reset_logging
+from capmin.errors import CapminError, Interrupted
+
+# The line that `capmin --help` shows stands here and not in the modules: reading it there would import them
+# all, and with them docker and pandas (0.5 s and more). A test holds it against each command's own help.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "search": "Find the smallest set of privileges with which an image's tests pass.",
+        "doctor": "Tell what this host can do, and what to do about the rest.",
+        "image": "List and remove unpacked images.",
+        "workload": "List, build and show the workloads.",
+    }
+)
+
+_log = logging.getLogger(__name__)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of the same name, each with an attribute ``command``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        add_verbosity_options(command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(capmin.__version__, prog_name="capmin", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find, by experiment, the smallest set of Linux capabilities and system calls an image works with.
+
+    An image is launched many times with varied privileges; each time its tests tell whether it still works.
+    """
+
+
+add_verbosity_options(cli)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give back its exit code; every error ends here, as one or two lines on stderr.
+
+    A command ends with 0, with the number that it returns, or with the exit code of the error that it
+    raises (`capmin.errors`). The traceback behind an error shows with ``-vv``.
+    """
+    reset_logging()
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except CapminError as error:
+        _complain(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return Interrupted.exit_code
+    except Exception as error:  # noqa: BLE001 - the last place that can turn a defect into a report
+        return _unexpected(error)
+
+
+def entry_point() -> None:
+    """What the installed program ``capmin`` runs."""
+    # A polite kill and a closed terminal end like Ctrl-C: containers removed, the best so far written.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _as_keyboard_interrupt)
+    sys.exit(main())
+
+
+def _run(argv: list[str]) -> int:
+    # Not `cli.main(argv)`: it would take every broken pipe, a lost daemon's too, for a closed stdout.
+    if not argv:
+        argv = ["--help"]
+    with cli.make_context("capmin", argv) as context:
+        result = cli.invoke(context)
+    sys.stdout.flush()
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str) -> None:
+    click.echo(f"capmin: {printable(message)}", err=True)
+    _log.debug("the traceback of the above", exc_info=True)
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.EPIPE and _stdout_is_closed():
+        return 128 + signal.SIGPIPE
+    _complain(
+        f"unexpected {type(error).__name__}: {error}\n"
+        "This is a defect in capmin: please report it, with what the same command says with -vv"
+    )
+    return 1
+
+
+def _stdout_is_closed() -> bool:
+    """Whether the reader of stdout is gone (``capmin ... | head``); if so, stdout is silenced."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else the interpreter complains when it flushes at exit (docs.python.org, signal, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def _as_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
