@@ -1,0 +1,214 @@
+"""A container of a Docker daemon, from its creation to its removal."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+
+from capmin.engines import Container, Exit, LaunchSpec, Process
+from capmin.engines.docker.daemon import Daemon
+from capmin.engines.docker.faults import daemon_faults, explanation, refusal
+from capmin.engines.docker.output import Tail
+from capmin.observe.seccomp_notify import SeccompListener
+from capmin.observe.status import granted_of, program_of
+from capmin.trial import Attempt, Granted
+
+if TYPE_CHECKING:
+    from docker.types.daemon import CancellableStream
+
+_NEVER_STARTED = 125
+"""docker run's exit code where the runtime failed; the daemon's own number for it is 128."""
+
+_EXEC_LIMIT_S = 1.0
+_CONFLICT = 409
+
+
+class Sidecars(Protocol):
+    """What starts a container beside another one."""
+
+    def beside(self, neighbour: str, spec: LaunchSpec) -> AbstractContextManager[Container]: ...
+
+
+class DockerContainer:
+    """A container that was started, or refused by the runtime.
+
+    One thread reads all that it writes, and then waits for its exit code: the daemon closes the connection
+    when the container has ended, or closed its output.
+    """
+
+    def __init__(
+        self, daemon: Daemon, identity: str, sidecars: Sidecars, listener: SeccompListener | None
+    ) -> None:
+        self.identity = identity
+        self._daemon = daemon
+        self._sidecars = sidecars
+        self._listener = listener
+        self._tail = Tail()
+        self._exit: Exit | None = None
+        self._fault: Exception | None = None
+        self._granted: Granted | None = None
+        self._ended = threading.Event()
+        self._stream: CancellableStream[bytes] | None = None
+        self._follower: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the program, every byte it writes followed.
+
+        Raises:
+            DaemonFault: for any reason but what the container was granted.
+        """
+        client = self._daemon.client
+        with daemon_faults(self._daemon.address):
+            # Attached before the start, and nothing is missed.
+            self._stream = client.attach(self.identity, stdout=True, stderr=True, stream=True)
+            try:
+                client.start(self.identity)
+            except APIError as error:
+                words = refusal(error)
+                if words is None:
+                    raise
+                self._refuse(words)
+                return
+            self._follower = threading.Thread(
+                target=self._follow, name=f"docker-{self.identity[:12]}", daemon=True
+            )
+            self._follower.start()
+        if self._daemon.is_local and self._listener is None:
+            self._granted = self._read_granted()
+
+    def wait(self, limit_s: float) -> Exit | None:
+        self._ended.wait(limit_s)
+        if self._fault is not None:
+            with daemon_faults(self._daemon.address):
+                raise self._fault
+        return self._exit
+
+    def signal(self, signal: int) -> None:
+        with daemon_faults(self._daemon.address):
+            try:
+                self._daemon.client.kill(self.identity, signal)
+            except APIError as error:
+                if error.status_code != _CONFLICT:  # it has ended
+                    raise
+
+    def beside(self, spec: LaunchSpec) -> AbstractContextManager[Container]:
+        return self._sidecars.beside(self.identity, spec)
+
+    def output(self) -> str:
+        return self._tail.text()
+
+    def processes(self) -> tuple[Process, ...]:
+        """What `ps` on the daemon's host says, pids are those of that host."""
+        with daemon_faults(self._daemon.address):
+            try:
+                table = self._daemon.client.top(self.identity, ps_args="-eo pid,ppid,comm")
+            except APIError as error:
+                if error.status_code == _CONFLICT or "is not running" in explanation(error):
+                    return ()
+                raise
+        return tuple(
+            Process(pid=int(pid), parent=int(parent), name=name)
+            for pid, parent, name in table["Processes"] or ()
+        )
+
+    def attempts(self) -> tuple[Attempt, ...] | None:
+        return None if self._listener is None else self._listener.attempts()
+
+    def granted(self) -> Granted | None:
+        if self._listener is not None and self._listener.granted is not None:
+            return self._listener.granted
+        return self._granted
+
+    def close(self) -> None:
+        """Stop following; the container is gone by now."""
+        if self._stream is not None:
+            with suppress(OSError, DockerException, RequestException):
+                self._stream.close()
+        if self._follower is not None:
+            self._follower.join(timeout=5.0)
+
+    def _refuse(self, words: str) -> None:
+        with daemon_faults(self._daemon.address):
+            code = self._daemon.client.inspect_container(self.identity)["State"]["ExitCode"]
+        self._exit = Exit(code=code if code in (126, 127) else _NEVER_STARTED, refused=words)
+        self._ended.set()
+
+    def _follow(self) -> None:
+        try:
+            for chunk in self._stream or ():
+                self._tail.add(chunk)
+            # Without a limit: it ends with the container, which is removed in any case.
+            status = self._daemon.client.wait(self.identity, timeout=None)
+            self._exit = Exit(code=status["StatusCode"])
+        except NotFound:
+            pass  # removed while running: the block ended
+        except (DockerException, RequestException, OSError, ValueError) as error:
+            self._fault = error
+        finally:
+            self._ended.set()
+
+    def _read_granted(self) -> Granted | None:
+        """What the kernel says of the program, once runc's init has become it.
+
+        Before, a user other than root still has what execve takes from it.
+        """
+        with daemon_faults(self._daemon.address):
+            pid = self._daemon.client.inspect_container(self.identity)["State"]["Pid"]
+        deadline = time.monotonic() + _EXEC_LIMIT_S
+        while self._is_ours(pid):
+            program, granted = program_of(pid), granted_of(pid)
+            if granted is not None and not program.startswith("runc:["):
+                return granted
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.001)  # there is no event for execve without a filter of ours
+        return None
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether the process is in the container's control group, and thereby on this machine."""
+        with suppress(OSError):
+            return pid > 0 and self.identity in Path(f"/proc/{pid}/cgroup").read_text()
+        return False
+
+
+@contextmanager
+def created(daemon: Daemon, config: dict[str, Any], name: str) -> Iterator[str]:
+    """A container that exists, not started, until the end of the block; gives its ID.
+
+    Raises:
+        DaemonFault: it cannot be created, or not be removed.
+    """
+    client = daemon.client
+    with daemon_faults(daemon.address):
+        try:
+            identity = client.create_container_from_config(config, name=name)["Id"]  # type: ignore[no-untyped-call] # of the stubs
+        except (RequestException, OSError):
+            # The daemon may have made it all the same.
+            with suppress(DockerException, RequestException, OSError):
+                client.remove_container(name, force=True, v=True)
+            raise
+    try:
+        yield str(identity)
+    finally:
+        remove(daemon, identity)
+
+
+def remove(daemon: Daemon, identity: str) -> None:
+    """Kill and remove a container with its anonymous volumes; nothing happens where there is none.
+
+    Raises:
+        DaemonFault: it may be left behind.
+    """
+    with daemon_faults(daemon.address):
+        try:
+            daemon.client.remove_container(identity, force=True, v=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != _CONFLICT:  # "removal of container ... is already in progress"
+                raise
