@@ -111,13 +111,13 @@ class RootfsCache:
             return self.from_source(source)
         return self._built(reference) or self._by_name(reference)
 
-    def from_source(self, source: Source) -> Image:
-        """As `image`, for a source known already."""
+    def from_source(self, source: Source, *, fresh: bool = False) -> Image:
+        """As `image`, for a source known already; ``fresh`` unpacks it again whatever its stamp says."""
         key = _key(source.reference)
         with exclusive(self._root / "locks" / key):
             stamp = source.stamp()
             known = self._known(key)
-            digest = known.digest if known and known.stamp == stamp else None
+            digest = known.digest if known and known.stamp == stamp and not fresh else None
             if isinstance(source, RootfsDirectory):
                 image = self._in_place(source, digest)
             else:
