@@ -23,6 +23,13 @@ class Grant:
         """All that is granted, of every kind; the default filter adds nothing."""
         return self.capabilities | (self.syscalls or frozenset())
 
+    def without(self, privileges: frozenset[Privilege]) -> "Grant":
+        """This grant, less these privileges of whatever kind."""
+        return Grant(
+            capabilities=self.capabilities - privileges,
+            syscalls=None if self.syscalls is None else self.syscalls - privileges,
+        )
+
     def with_capabilities(self, capabilities: Iterable[Capability]) -> "Grant":
         return replace(self, capabilities=frozenset(capabilities))
 

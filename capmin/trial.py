@@ -46,7 +46,8 @@ class Launch:
     ``exit_code`` is the test's: of the container's own process in a one-shot scenario, of the last probe
     beside a service; None where it never ended by itself. ``service_exit_code`` is set where the service
     ended though it should have gone on. ``refused`` holds the runtime's words where it could not start the
-    program. ``attempts`` and ``granted`` are None where the engine cannot tell.
+    program. ``output`` is the searched container's, ``probe_output`` that of the last probe beside a service.
+    ``attempts`` and ``granted`` are None where the engine cannot tell.
     """
 
     scenario: str
@@ -57,6 +58,7 @@ class Launch:
     refused: str | None = None
     timed_out: bool = False
     output: str = ""
+    probe_output: str = ""
     attempts: tuple[Attempt, ...] | None = None
     granted: Granted | None = None
 

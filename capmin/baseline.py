@@ -1,0 +1,102 @@
+"""The baseline: the scenarios under the image's usual grant, several times, before anything is taken away."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from capmin.errors import BaselineError
+from capmin.grant import Grant
+from capmin.oracle import Oracle
+from capmin.trial import Launch, Trial, Verdict
+
+RUNS = 5
+"""Enough for the time statistics; a test that fails in none of these is taken for steady."""
+
+FLAKY_RUNS = 20
+"""How often the baseline runs in all when it has failed once: what an estimate of the rate takes."""
+
+HOPELESS_RATE = 0.5
+"""A test that fails more often than this with every privilege tells nothing."""
+
+LAST_LINES = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baseline:
+    """What is usual: the grant that works, each scenario's time in seconds, and how often it fails anyway."""
+
+    grant: Grant
+    trials: tuple[Trial, ...]
+    usual_s: Mapping[str, float]
+    flake_rate: float
+
+    def limits_s(self, longest_s: float) -> dict[str, float]:
+        """Each scenario's time limit: a multiple of its slowest run, and a floor for a busy machine.
+
+        A fixed limit is what makes searches slow: nginx's workers without CAP_SETUID respawn for ever, and
+        each such trial takes all the time it is given.
+        """
+        return {name: min(longest_s, 4 * usual_s + 1.0) for name, usual_s in self.usual_s.items()}
+
+
+def find_baseline(oracle: Oracle, *, usual: Grant, ceiling: Grant) -> Baseline:
+    """Run the scenarios under the usual grant, or, where they cannot work there, under the ceiling.
+
+    Raises:
+        BaselineError: they fail under the ceiling too.
+    """
+    first = oracle.ask(usual, phase="baseline")
+    grant = usual
+    trials: tuple[Trial, ...] = (first,)
+    if first.verdict is not Verdict.WORKS and ceiling != usual:
+        second = oracle.ask(ceiling, phase="baseline")
+        if second.verdict is Verdict.WORKS:
+            grant, trials = ceiling, (second,)
+    trials = _repeat(oracle, grant, trials, RUNS)
+    if any(trial.verdict is not Verdict.WORKS for trial in trials):
+        trials = _repeat(oracle, grant, trials, FLAKY_RUNS)
+    failures = [trial for trial in trials if trial.verdict is not Verdict.WORKS]
+    if len(failures) > HOPELESS_RATE * len(trials):
+        raise BaselineError(_explain(failures[-1], len(failures), len(trials)))
+    return Baseline(
+        grant=grant,
+        trials=trials,
+        usual_s=_slowest(trials),
+        flake_rate=(len(failures) + 1) / (len(trials) + 2) if failures else 0.0,
+    )
+
+
+def _repeat(oracle: Oracle, grant: Grant, trials: tuple[Trial, ...], runs: int) -> tuple[Trial, ...]:
+    """Trials up to ``runs`` in all; a test that has never passed gets no more than two."""
+    while len(trials) < runs:
+        hopeless = len(trials) > 1 and all(trial.verdict is not Verdict.WORKS for trial in trials)
+        if hopeless:
+            break
+        trials = (*trials, oracle.ask(grant, phase="baseline"))
+    return trials
+
+
+def _slowest(trials: tuple[Trial, ...]) -> dict[str, float]:
+    slowest: dict[str, float] = {}
+    for trial in trials:
+        if trial.verdict is Verdict.WORKS:
+            for launch in trial.launches:
+                slowest[launch.scenario] = max(slowest.get(launch.scenario, 0.0), launch.duration_s)
+    return slowest
+
+
+def _explain(trial: Trial, failed: int, runs: int) -> str:
+    launch = trial.launches[-1]
+    words = (
+        f"{failed} of {runs} launches fail before anything is taken away ({trial.reason}){_advice(launch)}"
+    )
+    output = (launch.probe_output or launch.output).rstrip().splitlines()[-LAST_LINES:]
+    return "\n".join([words, *(f"  | {line}" for line in output)])
+
+
+def _advice(launch: Launch) -> str:
+    refused = launch.refused or ""
+    if "/bin/sh" in refused:
+        return '; the image has no /bin/sh: give the test as a JSON list, for example \'["/app", "--check"]\''
+    if launch.timed_out:
+        return "; raise --time-limit if it only needs longer"
+    return "; try the test with docker run, or allow more with --ceiling all"

@@ -1,0 +1,342 @@
+"""A campaign: from the baseline to the confirmed profile (design.md, section 4)."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from capmin.baseline import Baseline, find_baseline
+from capmin.engines import Engine, Image, Observe
+from capmin.errors import BaselineError
+from capmin.findings import Findings
+from capmin.grant import Grant
+from capmin.judge import Stage, play
+from capmin.minimise import Minimum, Outcome, minimise
+from capmin.minimise.search import MAX_REPEATS
+from capmin.observation import observe_syscalls
+from capmin.oracle import Oracle, Recorder
+from capmin.privileges import Capability, Privilege, Syscall
+from capmin.privileges.capability import DOCKER_DEFAULT
+from capmin.privileges.risk import riskiest_first
+from capmin.scenario import Scenario
+from capmin.seccomp import FLOOR, SeccompProfile
+from capmin.trial import Launch, Trial, Verdict
+
+_log = logging.getLogger(__name__)
+
+FIRST_ODD_EXIT_CODE = 126
+"""From here on a shell reports what befell a program: not executable, not found, killed by a signal."""
+
+MORE_OBSERVATION_ROUNDS = 5
+"""How often what was denied is added when the observed set alone does not pass."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What the user asked for.
+
+    ``ceiling`` is None for Docker's default; ``budget`` counts trials.
+    """
+
+    image: str
+    scenarios: tuple[Scenario, ...]
+    capabilities: bool = True
+    syscalls: bool = True
+    ceiling: frozenset[Capability] | None = None
+    denied_errno: int
+    confirm: int = 10
+    workers: int = 1
+    time_limit_s: float = 60.0
+    budget: int | None = None
+    seed: int = 0
+    confidence: float = 0.95
+    algorithm: str = "auto"
+
+
+class Watcher(Protocol):
+    """Who wants to know how a campaign goes on; called from any of its threads."""
+
+    def phase(self, name: str) -> None: ...
+
+    def trial(self, trial: Trial) -> None: ...
+
+    def best(self, grant: Grant) -> None: ...
+
+
+class Campaign:
+    """One search over one image. Any exception may stop it; `findings` then has the best so far.
+
+    Args:
+        engine: launches the trials.
+        plan: what to search.
+        recorder: keeps every trial.
+        executor: where trials run side by side.
+        watcher: is told how it goes.
+
+    Raises:
+        ImageError: an image cannot be had.
+        UsageError: the ceiling is more than the host can give.
+    """
+
+    def __init__(
+        self, *, engine: Engine, plan: Plan, recorder: Recorder, executor: Executor, watcher: Watcher
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._executor = executor
+        self._watcher = watcher
+        self._ceiling = ceiling_of(plan, engine)
+        self._stages = _stages(plan, engine)
+        self._oracle = Oracle(
+            engine=engine,
+            stages=self._stages,
+            recorder=recorder,
+            budget=plan.budget,
+            on_trial=watcher.trial,
+        )
+        self._baseline: Baseline | None = None
+        self._best = Grant(capabilities=self._ceiling)
+        self._observed: frozenset[Syscall] | None = None
+        self._minimum: Minimum[Privilege] | None = None
+        self._confirmations: list[Launch] = []
+
+    @property
+    def image(self) -> Image:
+        return next(iter(self._stages.values())).image
+
+    def run(self) -> None:
+        """Search and prove; confirmation comes after, with the files written.
+
+        Raises:
+            BaselineError: the scenarios fail with everything granted.
+            BudgetSpent: stopped early.
+            EngineError: the engine is broken.
+        """
+        self._enter("baseline")
+        self._find_baseline()
+        if self._plan.capabilities:
+            self._enter("capabilities")
+            self._search_capabilities()
+        if self._plan.syscalls:
+            self._enter("syscalls")
+            self._search_syscalls()
+        self._enter("certify")
+        self._certify()
+
+    def confirm(self, engine: Engine, profile: SeccompProfile | None) -> None:
+        """Launch the answer as it was written, on the engine that will run it.
+
+        ``profile`` is the emitted document read back, or None where system calls were not searched.
+        """
+        self._enter("confirm")
+        stages = self._stages if engine is self._engine else _stages(self._plan, engine)
+        for _ in range(self._plan.confirm):
+            for scenario, stage in stages.items():
+                emitted = replace(stage, seccomp_profile=profile)
+                self._confirmations.append(play(engine, scenario, emitted, self._best))
+
+    def stop(self) -> None:
+        """Let no trial that is under way count: its containers are about to be killed."""
+        self._oracle.stop()
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether the baseline has passed."""
+        return self._baseline is not None
+
+    @property
+    def findings(self) -> Findings:
+        """The best so far.
+
+        Raises:
+            BaselineError: nothing has passed yet.
+        """
+        if self._baseline is None:
+            raise BaselineError("stopped before the tests have passed even once")
+        return Findings(
+            grant=self._best,
+            baseline=self._baseline,
+            searched_capabilities=self._plan.capabilities,
+            observed=self._observed,
+            minimum=self._minimum,
+            trials=self._oracle.trials,
+            confirmations=tuple(self._confirmations),
+        )
+
+    def _enter(self, phase: str) -> None:
+        _log.info("%s", phase)
+        self._watcher.phase(phase)
+
+    def _find_baseline(self) -> None:
+        usual = Grant(capabilities=DOCKER_DEFAULT & self._ceiling)
+        self._baseline = find_baseline(self._oracle, usual=usual, ceiling=Grant(capabilities=self._ceiling))
+        if self._baseline.grant != usual:
+            _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
+        self._oracle.set_limits(self._baseline.limits_s(self._plan.time_limit_s))
+        self._improve(self._baseline.grant)
+
+    def _search_capabilities(self) -> None:
+        """Down from the grant of the baseline: with none at all first, then the riskiest away first."""
+        candidates = riskiest_first(self._best.capabilities)
+        minimum = self._minimise(candidates, phase="capabilities", try_empty_first=True)
+        self._improve(self._best.without(frozenset(candidates) - minimum.kept))
+
+    def _search_syscalls(self) -> None:
+        candidates = self._syscall_candidates()
+        self._improve(self._best.with_syscalls(candidates))
+        minimum = self._minimise(sorted(candidates), phase="syscalls", known=self._known(candidates))
+        self._improve(self._best.without(candidates - minimum.kept))
+
+    def _syscall_candidates(self) -> frozenset[Syscall]:
+        """What the search for system calls has to decide on: the observed set, once it is seen to pass."""
+        universe = self._engine.default_syscalls(self._best.capabilities) - FLOOR
+        if not self._engine.observes_syscalls:
+            _log.warning("%s cannot report system calls here: searching black box", self._engine.name)
+            return universe
+        self._observed = observe_syscalls(self._oracle, self._best) & universe
+        candidates = self._observed
+        for _ in range(MORE_OBSERVATION_ROUNDS):
+            trial = self._ask(self._best.with_syscalls(candidates), "syscalls")
+            if trial.verdict is Verdict.WORKS:
+                return candidates
+            missing = _denied(trial) & universe - candidates
+            if not missing:
+                break
+            candidates |= missing
+        _log.warning("the observed system calls alone do not pass: searching among all that Docker allows")
+        return universe
+
+    def _certify(self) -> None:
+        """Prove every privilege kept, of all kinds together, on exactly the final grant.
+
+        Deleting one by one from an answer is its certificate; what has been asked already is not asked again.
+        """
+        capabilities = self._best.capabilities if self._plan.capabilities else frozenset()
+        candidates: tuple[Privilege, ...] = (
+            *riskiest_first(capabilities),
+            *sorted(self._best.syscalls or ()),
+        )
+        self._minimum = self._minimise(
+            candidates, phase="certify", algorithm="linear", prove=True, known=self._known(candidates)
+        )
+        self._improve(self._best.without(frozenset(candidates) - self._minimum.kept))
+
+    def _known(self, elements: Iterable[Privilege]) -> list[tuple[frozenset[Privilege], Outcome[Privilege]]]:
+        """What the trials so far say about these elements, the rest of the best grant being as it is.
+
+        A launch that ran into its time limit says too little: what was slow may have been the machine.
+        """
+        candidates = tuple(elements)
+        fixed = self._best.without(frozenset(candidates))
+        return [
+            (trial.grant.privileges & frozenset(candidates), _outcome(trial, candidates))
+            for trial in self._oracle.trials
+            if trial.phase in ("capabilities", "syscalls", "certify")
+            and trial.grant.without(frozenset(candidates)) == fixed
+            and trial.grant.privileges <= self._best.privileges
+            and not trial.launches[-1].timed_out
+        ]
+
+    def _minimise(
+        self,
+        elements: Iterable[Privilege],
+        *,
+        phase: str,
+        algorithm: str | None = None,
+        prove: bool = False,
+        try_empty_first: bool = False,
+        known: Sequence[tuple[frozenset[Privilege], Outcome[Privilege]]] = (),
+    ) -> Minimum[Privilege]:
+        """Reduce some of the privileges of the best grant, the others staying as they are.
+
+        Proofs wait until all kinds have been reduced, since each is worth nothing once the set changes.
+        """
+        candidates = tuple(elements)
+        base = self._best
+
+        def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
+            grant = base.without(frozenset(candidates) - configuration)
+            return _outcome(self._ask(grant, phase), candidates)
+
+        return minimise(
+            candidates,
+            ask,
+            algorithm=algorithm or self._plan.algorithm,
+            executor=self._executor,
+            workers=self._plan.workers,
+            flake_rate=0.0 if self._baseline is None else self._baseline.flake_rate,
+            confidence=self._plan.confidence,
+            max_repeats=MAX_REPEATS if prove else 0,
+            try_empty_first=try_empty_first,
+            blind=(element for element in candidates if element.startswith("CAP_")),
+            known=known,
+        )
+
+    def _ask(self, grant: Grant, phase: str) -> Trial:
+        watched = grant.syscalls is not None and self._engine.observes_syscalls
+        observe = Observe.DENIALS if watched else Observe.NOTHING
+        # A proof must not be a machine that was busy for a moment.
+        patience = 2.0 if phase == "certify" else 1.0
+        return self._oracle.ask(
+            grant,
+            phase=phase,
+            adapt=lambda stage: replace(stage, observe=observe, limit_s=patience * stage.limit_s),
+        )
+
+    def _improve(self, grant: Grant) -> None:
+        self._best = grant
+        self._watcher.best(grant)
+
+
+def ceiling_of(plan: Plan, engine: Engine) -> frozenset[Capability]:
+    """What may be granted: what the plan allows, as far as the host has it."""
+    if plan.ceiling is None:
+        return DOCKER_DEFAULT & engine.ceiling
+    return plan.ceiling & engine.ceiling
+
+
+def _stages(plan: Plan, engine: Engine) -> Mapping[Scenario, Stage]:
+    image = engine.image(plan.image)
+    return {
+        scenario: Stage(
+            image=image,
+            test_image=image if scenario.test_image is None else engine.image(scenario.test_image),
+            denied_errno=plan.denied_errno,
+            limit_s=plan.time_limit_s,
+        )
+        for scenario in plan.scenarios
+    }
+
+
+def _outcome(trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:
+    """A trial in the words of the search; only the launch that decided tells what was missing."""
+    launch = trial.launches[-1]
+    mine = frozenset(candidates)
+    denied = None
+    if launch.denials is not None and trial.grant.syscalls is not None:
+        # Ordered by the last attempt: of several denials of one privilege the last counts.
+        latest = reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials)))
+        denied = tuple(privilege for privilege in latest if privilege in mine)
+    return Outcome(
+        passes=trial.verdict is Verdict.WORKS,
+        denied=denied,
+        ended_normally=_ended_normally(launch),
+        trial=trial.number,
+    )
+
+
+def _ended_normally(launch: Launch) -> bool:
+    """Whether the program came to an end of its own choosing: not refused, killed, or cut short."""
+    ended = launch.exit_code if launch.service_exit_code is None else None
+    return launch.refused is None and ended is not None and ended < FIRST_ODD_EXIT_CODE
+
+
+def _denied(trial: Trial) -> frozenset[Syscall]:
+    """The system calls that were denied in any launch of a trial."""
+    return frozenset(
+        denial.syscall
+        for launch in trial.launches
+        for denial in launch.denials or ()
+        if denial.syscall is not None and denial.privilege == denial.syscall
+    )

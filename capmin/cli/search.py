@@ -1,0 +1,203 @@
+"""``capmin search``: parse, wire, report."""
+
+import errno
+import re
+from pathlib import Path
+
+import click
+
+from capmin.campaign import Plan
+from capmin.cli.progress import ProgressBar
+from capmin.cli.session import Session
+from capmin.cli.summary import summary
+from capmin.cli.terminal import printable
+from capmin.engines.registry import ENGINES
+from capmin.errors import Unconfirmed, UsageError
+from capmin.minimise import ALGORITHMS
+from capmin.output import OutputDirectory
+from capmin.privileges import Capability
+from capmin.privileges.capability import CAPABILITIES, parse_capabilities
+from capmin.result import Result
+from capmin.scenario import Scenario, parse_command
+from capmin.workload import load_workload
+
+
+def _parse_ceiling(
+    context: click.Context, option: click.Parameter, text: str
+) -> frozenset[Capability] | None:
+    """None is Docker's default."""
+    del context, option
+    if text == "default":
+        return None
+    return frozenset(CAPABILITIES) if text == "all" else parse_capabilities(text)
+
+
+@click.command("search")
+@click.argument("image", required=False)
+@click.option("--test", help="The test: a command for the image's shell, or a JSON list to run without one.")
+@click.option("--service", is_flag=True, help="Run the image's own entrypoint, and the test beside it.")
+@click.option("--test-image", help="The image that --service runs the test from.  [default: IMAGE]")
+@click.option(
+    "--workload", type=click.Path(path_type=Path, file_okay=False), help="A folder with a workload.toml."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", *ENGINES]),
+    default="auto",
+    help="What launches the trials.",
+    show_default=True,
+)
+@click.option(
+    "--capabilities/--no-capabilities", default=True, help="Search capabilities.", show_default=True
+)
+@click.option("--syscalls/--no-syscalls", default=True, help="Search system calls.", show_default=True)
+@click.option(
+    "--ceiling",
+    default="default",
+    callback=_parse_ceiling,
+    metavar="default|all|CAP,...",
+    help="The most that may be granted: Docker's default, all that the host has, or these.",
+    show_default=True,
+)
+@click.option(
+    "--errno",
+    "denied",
+    type=click.Choice(["ENOSYS", "EPERM"]),
+    default="ENOSYS",
+    help="What denied system calls get.",
+    show_default=True,
+)
+@click.option("--algorithm", type=click.Choice(["auto", *ALGORITHMS]), default="auto", show_default=True)
+@click.option("--confidence", type=click.FloatRange(0.5, 0.999999), default=0.95, show_default=True)
+@click.option(
+    "--confirm",
+    type=click.IntRange(min=0),
+    default=10,
+    help="Launches of the answer as written.",
+    show_default=True,
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, help="Trials side by side.", show_default=True
+)
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    metavar="S",
+    help="Seconds that one launch may take; the baseline shortens it.",
+    show_default=True,
+)
+@click.option("--budget", type=click.IntRange(min=1), help="Trials that the search may make.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted search in the same output directory.")
+@click.option("--seed", type=int, default=0, help="For whatever is drawn at random.", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the answer goes.  [default: results/IMAGE]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="What stdout gets.",
+    show_default=True,
+)
+def command(
+    *,
+    image: str | None,
+    test: str | None,
+    service: bool,
+    test_image: str | None,
+    workload: Path | None,
+    engine: str,
+    capabilities: bool,
+    syscalls: bool,
+    ceiling: frozenset[Capability] | None,
+    denied: str,
+    algorithm: str,
+    confidence: float,
+    confirm: int,
+    workers: int,
+    time_limit_s: float,
+    budget: int | None,
+    resume: bool,
+    seed: int,
+    output: Path | None,
+    form: str,
+) -> None:
+    r"""Find the smallest set of privileges with which an image's tests pass.
+
+    IMAGE is launched again and again with fewer capabilities and system calls, and its TEST tells whether it
+    still works. What is left is proven, confirmed with the files as they are written, and explained.
+
+    \b
+    Examples:
+      capmin search debian:12 --test 'chown nobody /tmp'
+      capmin search nginx:1 --service --test 'curl -fsS http://127.0.0.1/'
+      capmin search --workload workloads/nginx --engine runc
+    """
+    image, scenarios = _subject(image, test, workload, service=service, test_image=test_image)
+    plan = Plan(
+        image=image,
+        scenarios=scenarios,
+        capabilities=capabilities,
+        syscalls=syscalls,
+        ceiling=ceiling,
+        denied_errno=getattr(errno, denied),
+        algorithm=algorithm,
+        confidence=confidence,
+        confirm=confirm,
+        workers=workers,
+        time_limit_s=time_limit_s,
+        budget=budget,
+        seed=seed,
+    )
+    directory = OutputDirectory(output or Path("results") / _slug(image))
+    with ProgressBar() as progress:
+        session = Session(plan=plan, directory=directory, engine_name=engine, resume=resume, watcher=progress)
+        result = session.run()
+    if form == "json":
+        click.echo(result.dumps(), nl=False)
+    else:
+        click.echo(printable(summary(result, directory.path)))
+    _complain_of_doubt(result)
+
+
+def _subject(
+    image: str | None, test: str | None, workload: Path | None, *, service: bool, test_image: str | None
+) -> tuple[str, tuple[Scenario, ...]]:
+    """The image and its scenarios, from the command line or from a workload."""
+    if workload is not None:
+        if test is not None or service or test_image is not None:
+            raise UsageError("--workload brings its own tests: leave out --test, --service and --test-image")
+        found = load_workload(workload)
+        return image or found.build(), found.scenarios
+    if image is None or test is None:
+        raise UsageError("say what to search: capmin search IMAGE --test COMMAND, or --workload DIR")
+    if test_image is not None and not service:
+        raise UsageError("--test-image is for --service: otherwise the test runs in the image itself")
+    return image, (Scenario(test=parse_command(test), service=service, test_image=test_image),)
+
+
+def _slug(image: str) -> str:
+    """A directory name for an image: ``nginx:1`` gives ``nginx_1``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", image).strip("._") or "image"
+
+
+def _complain_of_doubt(result: Result) -> None:
+    """End with exit code 5 where the answer is not what it should be."""
+    kept = len(result.capabilities.required if result.capabilities else ())
+    kept += len(result.syscalls.required if result.syscalls else ())
+    if len(result.certificate) < kept:
+        raise Unconfirmed(
+            f"{kept - len(result.certificate)} of {kept} privileges are kept without proof: the tests fail "
+            "too often by themselves; make them steadier"
+        )
+    confirmation = result.confirmation
+    if confirmation.passed < confirmation.runs:
+        raise Unconfirmed(
+            f"only {confirmation.passed} of {confirmation.runs} launches with the written files passed on "
+            f"{result.confirm_engine}; do not deploy this profile"
+        )

@@ -1,0 +1,54 @@
+"""The short summary that ends a search: the answer, how sure it is, what it cost, and where it is."""
+
+from pathlib import Path
+
+from capmin.result import Result
+
+
+def summary(result: Result, directory: Path) -> str:
+    """A few lines of plain text."""
+    return "\n".join(
+        [
+            f"{result.image_reference} ({result.image_digest[:19]})",
+            *_capabilities(result),
+            *_syscalls(result),
+            f"  proven        {_proof(result)}",
+            f"  confirmed     {_confirmation(result)}",
+            f"  cost          {_cost(result)}",
+            f"  written to    {directory}/: {', '.join(sorted(result.files.values()))}",
+        ]
+    )
+
+
+def _capabilities(result: Result) -> list[str]:
+    if result.capabilities is None:
+        return []
+    names = sorted(name.removeprefix("CAP_") for name in result.capabilities.required)
+    return [f"  capabilities  {len(names)}: {' '.join(names)}" if names else "  capabilities  none"]
+
+
+def _syscalls(result: Result) -> list[str]:
+    if result.syscalls is None:
+        return []
+    found = result.syscalls
+    used = f", {len(found.observed)} observed" if found.observed else ""
+    return [f"  system calls  {len(found.required)} needed{used}, {len(found.floor)} for the runtime"]
+
+
+def _proof(result: Result) -> str:
+    kept = len(result.capabilities.required) if result.capabilities else 0
+    kept += len(result.syscalls.required) if result.syscalls else 0
+    return f"{len(result.certificate)} of {kept} by a launch that failed without just that one"
+
+
+def _confirmation(result: Result) -> str:
+    confirmation = result.confirmation
+    if confirmation.runs == 0:
+        return "no"
+    share = f"{confirmation.passed} of {confirmation.runs}"
+    return f"{share} launches of the files as written, on {result.confirm_engine}"
+
+
+def _cost(result: Result) -> str:
+    trials = result.trials
+    return f"{trials.total} trials (a certificate alone takes {trials.lower_bound}), {result.wall_s:.1f} s"

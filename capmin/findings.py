@@ -1,0 +1,148 @@
+"""What a campaign has found so far, as values; and the result document made of it."""
+
+import platform
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from capmin.baseline import Baseline
+from capmin.engines import Engine, Image
+from capmin.evidence import denied_attempt, telling_line
+from capmin.grant import Grant
+from capmin.judge import judge
+from capmin.minimise import Minimum
+from capmin.privileges import Privilege, Syscall
+from capmin.result import (
+    CapabilityAnswer,
+    CertificateEntry,
+    Confirmation,
+    Result,
+    ScenarioSummary,
+    SyscallAnswer,
+    TrialCount,
+)
+from capmin.seccomp import FLOOR
+from capmin.trial import Launch, Trial, Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """The best so far: ``grant`` passed, and is the answer where ``minimum`` leaves nothing undecided.
+
+    ``searched_capabilities`` says whether they were to be reduced; ``observed`` is None where system calls
+    were not searched or could not be observed. ``confirmations`` are launches of the files as written.
+    """
+
+    grant: Grant
+    baseline: Baseline
+    searched_capabilities: bool
+    observed: frozenset[Syscall] | None
+    minimum: Minimum[Privilege] | None
+    trials: tuple[Trial, ...]
+    confirmations: tuple[Launch, ...]
+
+    @property
+    def confirmed(self) -> int:
+        """How many of the confirming launches worked."""
+        return sum(judge(launch)[0] is Verdict.WORKS for launch in self.confirmations)
+
+    @property
+    def proven(self) -> bool:
+        """Whether each privilege kept is proven to be needed."""
+        return self.minimum is not None and not self.minimum.undecided
+
+
+def result_of(
+    findings: Findings,
+    *,
+    image: Image,
+    engine: Engine,
+    confirm_engine: Engine | None,
+    denied_errno: int,
+    confidence: float,
+    wall_s: float,
+    files: Mapping[str, str],
+    created: datetime,
+) -> Result:
+    """The result document of what was found."""
+    grant = findings.grant
+    certificate = tuple(_certificate(findings))
+    degraded = frozenset(entry.privilege for entry in certificate if _passed(findings.trials, entry.trial))
+    return Result(
+        image_reference=image.reference,
+        image_digest=image.digest,
+        search_engine=f"{engine.name} {engine.version}",
+        confirm_engine=None if confirm_engine is None else f"{confirm_engine.name} {confirm_engine.version}",
+        kernel=platform.release(),
+        architecture=engine.architecture,
+        ceiling=engine.ceiling,
+        scenarios=tuple(_scenarios(findings.baseline)),
+        capabilities=CapabilityAnswer(required=grant.capabilities, degraded=grant.capabilities & degraded)
+        if findings.searched_capabilities
+        else None,
+        syscalls=None
+        if grant.syscalls is None
+        else SyscallAnswer(
+            required=grant.syscalls,
+            observed=findings.observed or frozenset(),
+            floor=FLOOR,
+            degraded=grant.syscalls & degraded,
+            denied_errno=denied_errno,
+        ),
+        certificate=certificate,
+        trials=_count(findings.trials, len(certificate)),
+        confirmation=Confirmation(
+            passed=findings.confirmed, runs=len(findings.confirmations), confidence=confidence
+        ),
+        wall_s=wall_s,
+        files=files,
+        created=created,
+        user=image.user,
+    )
+
+
+def _certificate(findings: Findings) -> Iterable[CertificateEntry]:
+    """One entry for each proof, with what was seen in the failing trial."""
+    if findings.minimum is None:
+        return
+    trials = {trial.number: trial for trial in findings.trials}
+    for privilege, proof in findings.minimum.proofs.items():
+        number = proof.failures[-1]
+        if number is None:
+            raise ValueError(f"the proof of {privilege} names no trial")
+        launch = trials[number].launches[-1]
+        attempt = denied_attempt(launch, privilege)
+        yield CertificateEntry(
+            privilege=privilege,
+            trial=number,
+            denied=None if attempt is None else attempt.syscall,
+            evidence=telling_line(launch),
+        )
+
+
+def _passed(trials: tuple[Trial, ...], number: int) -> bool:
+    """Whether a proving trial passed all the same: it is a proof because it was degraded."""
+    return any(trial.number == number and trial.verdict is Verdict.WORKS for trial in trials)
+
+
+def _scenarios(baseline: Baseline) -> Iterable[ScenarioSummary]:
+    times: dict[str, list[float]] = {}
+    for trial in baseline.trials:
+        for launch in trial.launches:
+            times.setdefault(launch.scenario, []).append(launch.duration_s)
+    for name, durations_s in times.items():
+        yield ScenarioSummary(
+            name=name, baseline_s=statistics.median(durations_s), flake_rate=baseline.flake_rate
+        )
+
+
+def _count(trials: tuple[Trial, ...], kept: int) -> TrialCount:
+    """A certificate takes one failing trial for each privilege kept, and a passing one for them all."""
+    launches = [launch for trial in trials for launch in trial.launches]
+    return TrialCount(
+        total=len(trials),
+        lower_bound=kept + 1,
+        launches=len(launches),
+        unresolved=sum(judge(launch)[0] is Verdict.UNRESOLVED for launch in launches),
+    )

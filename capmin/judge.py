@@ -1,0 +1,111 @@
+"""Play a scenario on an engine under a grant, and judge what was observed."""
+
+import time
+from dataclasses import dataclass, field
+
+from capmin.engines import Container, Engine, Exit, Image, LaunchSpec, Observe
+from capmin.grant import Grant
+from capmin.scenario import Scenario
+from capmin.seccomp import SeccompProfile
+from capmin.trial import Launch, Verdict
+
+PROBE_PAUSE_S = 0.02
+"""Between two probes of a service that is not ready: about what launching a probe costs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """How a scenario is played: the images found for it, and everything that is the same for all scenarios.
+
+    ``seccomp_profile`` replaces the filter made from the grant, as confirmation does.
+    """
+
+    image: Image
+    test_image: Image
+    denied_errno: int
+    limit_s: float
+    observe: Observe = Observe.NOTHING
+    seccomp_profile: SeccompProfile | None = field(default=None)
+
+
+def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Launch:
+    """Launch a scenario once and observe; always ends within a little more than ``stage.limit_s``.
+
+    Raises:
+        EngineError: the engine is broken.
+    """
+    spec = LaunchSpec(
+        image=stage.image,
+        argv=None if scenario.service else scenario.test,
+        observe=stage.observe,
+        denied_errno=stage.denied_errno,
+        seccomp_profile=stage.seccomp_profile,
+    )
+    started = time.monotonic()
+    with engine.start(spec, grant) as container:
+        if scenario.service:
+            seen = _probe_until_ready(container, scenario, stage, started + stage.limit_s)
+        else:
+            seen = _Seen(end=container.wait(stage.limit_s))
+        return Launch(
+            scenario=scenario.name,
+            grant=grant,
+            exit_code=None if seen.end is None else seen.end.code,
+            service_exit_code=None if seen.service_end is None else seen.service_end.code,
+            refused=_refusal(seen),
+            timed_out=seen.end is None and seen.service_end is None,
+            duration_s=time.monotonic() - started,
+            output=container.output(),
+            probe_output=seen.probe_output,
+            attempts=container.attempts(),
+            granted=container.granted(),
+        )
+
+
+def judge(launch: Launch) -> tuple[Verdict, str]:
+    """The verdict on one launch, and the reason in one line.
+
+    Asked is not given: where the kernel says that the process had other capabilities than those granted,
+    nothing is concluded.
+    """
+    if launch.granted is not None and launch.granted.bounding != launch.grant.capabilities:
+        odd = sorted(launch.granted.bounding ^ launch.grant.capabilities)
+        return Verdict.UNRESOLVED, f"the kernel gave another bounding set than asked for: {' '.join(odd)}"
+    if launch.refused is not None:
+        return Verdict.BREAKS, f"the runtime could not start it: {launch.refused}"
+    if launch.service_exit_code is not None:
+        return Verdict.BREAKS, f"the service ended with exit code {launch.service_exit_code}"
+    if launch.timed_out:
+        return Verdict.BREAKS, f"no success within {launch.duration_s:.1f} s"
+    if launch.exit_code != 0:
+        return Verdict.BREAKS, f"the test ended with exit code {launch.exit_code}"
+    return Verdict.WORKS, "the test passed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """``end`` is that of the test, ``service_end`` that of a service which should have gone on."""
+
+    end: Exit | None
+    service_end: Exit | None = None
+    probe_output: str = ""
+
+
+def _refusal(seen: _Seen) -> str | None:
+    end = seen.service_end or seen.end
+    return None if end is None else end.refused
+
+
+def _probe_until_ready(service: Container, scenario: Scenario, stage: Stage, deadline: float) -> _Seen:
+    """Probe again and again: success decides at once, and so does the end of the service."""
+    probe = LaunchSpec(image=stage.test_image, argv=scenario.test, denied_errno=stage.denied_errno)
+    while True:
+        with service.beside(probe) as beside:
+            end = beside.wait(max(0.0, deadline - time.monotonic()))
+            output = beside.output()
+        passed = end is not None and end.code == 0
+        service_end = service.wait(0.0 if passed else PROBE_PAUSE_S)
+        if passed or service_end is not None:
+            return _Seen(end=end, service_end=service_end, probe_output=output)
+        if time.monotonic() >= deadline:
+            return _Seen(end=None, probe_output=output)

@@ -1,0 +1,48 @@
+"""Observe which system calls the scenarios use, in rounds (design.md, section 5)."""
+
+from dataclasses import replace
+
+from capmin.engines import Observe
+from capmin.grant import Grant
+from capmin.judge import Stage
+from capmin.oracle import Oracle
+from capmin.privileges import Syscall
+from capmin.trial import Trial, Verdict
+
+QUIET_ROUNDS = 2
+"""Rounds that pass and see nothing new, one after the other, until the observation is complete."""
+
+MOST_ROUNDS = 12
+
+
+def observe_syscalls(oracle: Oracle, grant: Grant) -> frozenset[Syscall]:
+    """The calls used under these capabilities, above the floor.
+
+    What one round saw is allowed in the next, so that a busy program is slow once, and the last rounds run
+    at full speed. A round that fails adds what it saw all the same: it may have run into its time limit
+    because everything was notified.
+    """
+    seen: frozenset[Syscall] = frozenset()
+    quiet = 0
+    for _ in range(MOST_ROUNDS):
+        trial = oracle.ask(grant.with_syscalls(seen), phase="observe", adapt=_watching)
+        new = used_syscalls(trial) - seen
+        seen |= new
+        quiet = quiet + 1 if trial.verdict is Verdict.WORKS and not new else 0
+        if quiet == QUIET_ROUNDS:
+            break
+    return seen
+
+
+def used_syscalls(trial: Trial) -> frozenset[Syscall]:
+    """The notified calls that were let through."""
+    return frozenset(
+        Syscall(attempt.privilege)
+        for launch in trial.launches
+        for attempt in launch.attempts or ()
+        if not attempt.denied and attempt.privilege == attempt.syscall
+    )
+
+
+def _watching(stage: Stage) -> Stage:
+    return replace(stage, observe=Observe.USES)

@@ -1,0 +1,153 @@
+"""The oracle: from a grant to a verdict. Plays scenarios, remembers, records, keeps to the budget."""
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+import stamina
+
+from capmin.engines import Engine
+from capmin.errors import BudgetSpent, EngineError, Interrupted
+from capmin.grant import Grant
+from capmin.judge import Stage, judge, play
+from capmin.scenario import Scenario
+from capmin.trial import Launch, Trial, Verdict
+
+ENGINE_ATTEMPTS = 3
+"""A broken engine is tried again this often, with back-off; then the campaign stops, to be resumed."""
+
+UNRESOLVED_ATTEMPTS = 3
+
+
+class Recorder(Protocol):
+    """Where trials go the moment they are finished, and where those of an earlier run come from."""
+
+    def record_trial(self, trial: Trial) -> None: ...
+
+    def trials(self) -> tuple[Trial, ...]: ...
+
+
+class Oracle:
+    """Answers grants with trials; safe to ask from several threads.
+
+    A grant works only if all scenarios do; the first that breaks decides. What an interrupted run has
+    recorded for the same phase and grant is handed out again, in its order, before anything is launched:
+    a campaign asks the same questions when it gets the same answers, so that resuming repeats nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        stages: Mapping[Scenario, Stage],
+        recorder: Recorder,
+        budget: int | None,
+        on_trial: Callable[[Trial], None],
+    ) -> None:
+        self._engine = engine
+        self._stages = dict(stages)
+        self._recorder = recorder
+        self._budget = budget
+        self._on_trial = on_trial
+        self._lock = threading.Lock()
+        self._replay = _by_question(recorder.trials())
+        self._trials: list[Trial] = []
+        self._stopped = False
+        self._next_number = 1 + max((trial.number for trial in recorder.trials()), default=0)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial so far, those of an interrupted run included, in the order they were answered."""
+        with self._lock:
+            return tuple(self._trials)
+
+    def set_limits(self, limits_s: Mapping[str, float]) -> None:
+        """Set each scenario's time limit, by name, in seconds."""
+        self._stages = {
+            scenario: replace(stage, limit_s=limits_s[scenario.name])
+            for scenario, stage in self._stages.items()
+        }
+
+    def ask(
+        self, grant: Grant, *, phase: str, adapt: Callable[[Stage], Stage] = lambda stage: stage
+    ) -> Trial:
+        """Make one trial, or take the one on record for this phase and grant.
+
+        ``adapt`` changes how scenarios are played: what is observed, the time limit, the filter document.
+
+        Raises:
+            BudgetSpent: no further trial is allowed.
+            EngineError: the engine stays broken, or its launches cannot be judged.
+        """
+        with self._lock:
+            recorded = self._replay.get((phase, grant))
+            if recorded:
+                trial = recorded.popleft()
+                self._trials.append(trial)
+                return trial
+            number = self._take_number()
+        trial = self._make(number, phase, grant, adapt)
+        with self._lock:
+            if self._stopped:
+                raise Interrupted("stopped while a trial was under way")
+            self._recorder.record_trial(trial)
+            self._trials.append(trial)
+        self._on_trial(trial)
+        return trial
+
+    def stop(self) -> None:
+        """Record no more: from now on launches end because they are killed, which says nothing."""
+        with self._lock:
+            self._stopped = True
+
+    def _take_number(self) -> int:
+        number = self._next_number
+        if self._budget is not None and number > self._budget:
+            raise BudgetSpent(
+                f"the budget of {self._budget} trials is spent; --resume with a larger one goes on"
+            )
+        self._next_number += 1
+        return number
+
+    def _make(self, number: int, phase: str, grant: Grant, adapt: Callable[[Stage], Stage]) -> Trial:
+        launches: list[Launch] = []
+        for _ in range(UNRESOLVED_ATTEMPTS):
+            verdict, reason = self._play_all(grant, adapt, launches)
+            if verdict is not Verdict.UNRESOLVED:
+                return Trial(
+                    number=number,
+                    phase=phase,
+                    grant=grant,
+                    launches=tuple(launches),
+                    verdict=verdict,
+                    reason=reason,
+                )
+        raise EngineError(f"{self._engine.name}: a launch cannot be judged: {reason}")
+
+    def _play_all(
+        self, grant: Grant, adapt: Callable[[Stage], Stage], launches: list[Launch]
+    ) -> tuple[Verdict, str]:
+        """Play scenarios until one does not work, adding to ``launches``."""
+        verdict, reason = Verdict.WORKS, "no scenario"
+        for scenario, stage in self._stages.items():
+            launch = self._play(scenario, adapt(stage), grant)
+            launches.append(launch)
+            verdict, reason = judge(launch)
+            if verdict is not Verdict.WORKS:
+                return verdict, f"{scenario.name}: {reason}"
+        return verdict, reason
+
+    def _play(self, scenario: Scenario, stage: Stage, grant: Grant) -> Launch:
+        for attempt in stamina.retry_context(on=EngineError, attempts=ENGINE_ATTEMPTS, timeout=None):
+            with attempt:
+                return play(self._engine, scenario, stage, grant)
+        raise AssertionError("unreachable: the last attempt raises")
+
+
+def _by_question(trials: Iterable[Trial]) -> Mapping[tuple[str, Grant], deque[Trial]]:
+    questions: defaultdict[tuple[str, Grant], deque[Trial]] = defaultdict(deque)
+    for trial in trials:
+        questions[trial.phase, trial.grant].append(trial)
+    return questions
