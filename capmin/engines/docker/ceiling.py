@@ -15,7 +15,8 @@ from capmin.engines import Image
 from capmin.engines.docker.configuration import container_config, host_config
 from capmin.engines.docker.container import created
 from capmin.engines.docker.daemon import Daemon
-from capmin.engines.docker.faults import DaemonFault, daemon_faults, explanation
+from capmin.engines.docker.faults import daemon_faults, explanation
+from capmin.errors import EngineError
 from capmin.privileges import Capability
 from capmin.privileges.capability import CAPABILITIES, capability
 
@@ -34,7 +35,7 @@ def ceiling(
     ten more. Debian's dockerd 20.10 does not know the three newest names, whatever the kernel gives.
 
     Raises:
-        DaemonFault: the daemon failed at it.
+        EngineError: the daemon failed at it.
     """
     with _empty_image(daemon) as image:
         probe = _Probe(daemon=daemon, image=image, labels=labels)
@@ -54,7 +55,7 @@ class _Probe:
             try:
                 with self._created(names):
                     return names
-            except DaemonFault as fault:
+            except EngineError as fault:
                 found = _UNKNOWN.search(str(fault))
                 if found is None or (unknown := capability(found[1])) not in names:
                     raise

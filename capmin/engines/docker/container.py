@@ -60,7 +60,7 @@ class DockerContainer:
         """Start the program, every byte it writes followed.
 
         Raises:
-            DaemonFault: for any reason but what the container was granted.
+            EngineError: for any reason but what the container was granted.
         """
         client = self._daemon.client
         with daemon_faults(self._daemon.address):
@@ -181,7 +181,7 @@ def created(daemon: Daemon, config: dict[str, Any], name: str) -> Iterator[str]:
     """A container that exists, not started, until the end of the block; gives its ID.
 
     Raises:
-        DaemonFault: it cannot be created, or not be removed.
+        EngineError: it cannot be created, or not be removed.
     """
     client = daemon.client
     with daemon_faults(daemon.address):
@@ -202,7 +202,7 @@ def remove(daemon: Daemon, identity: str) -> None:
     """Kill and remove a container with its anonymous volumes; nothing happens where there is none.
 
     Raises:
-        DaemonFault: it may be left behind.
+        EngineError: it may be left behind.
     """
     with daemon_faults(daemon.address):
         try:

@@ -1,6 +1,6 @@
 """DockerEngine: the `Engine` protocol over a daemon."""
 
-import logging
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,14 +12,18 @@ import stamina
 from docker.types import HostConfig
 
 from capmin.engines import EngineOptions, Image, LaunchSpec
-from capmin.engines.docker import images
+from capmin.engines.docker import leftovers
 from capmin.engines.docker.ceiling import ceiling
 from capmin.engines.docker.configuration import container_config, host_config, sidecar_host_config
-from capmin.engines.docker.container import DockerContainer, created, remove
+from capmin.engines.docker.container import DockerContainer, created
 from capmin.engines.docker.daemon import connect, require_known_architecture
-from capmin.engines.docker.faults import DaemonFault, daemon_faults
-from capmin.engines.docker.owner import OWNER, Owner, labels
+from capmin.engines.docker.faults import DaemonFault
+from capmin.engines.docker.leftovers import remove_of_the_dead
+from capmin.engines.docker.loading import find
+from capmin.engines.docker.owner import Owner, labels
 from capmin.engines.filtering import filter_for, observes
+from capmin.engines.keeper import STEPS
+from capmin.engines.state import StateDirectory
 from capmin.errors import EngineError
 from capmin.grant import Grant
 from capmin.observe.seccomp_notify import SeccompListener
@@ -27,8 +31,6 @@ from capmin.observe.status import granted_of
 from capmin.privileges import Capability, Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.seccomp import SECCOMP_ARCHITECTURE, SeccompProfile, docker_default
-
-_log = logging.getLogger(__name__)
 
 _TRIES = 3
 _TRIES_LIMIT_S = 90.0
@@ -48,9 +50,11 @@ class DockerEngine:
         self._options = options
         self._daemon = connect(options.docker_host)
         require_known_architecture(self._daemon, tuple(SECCOMP_ARCHITECTURE))
+        remove_of_the_dead(self._daemon)
         self._owner = Owner.this_process()
-        options.state_dir.mkdir(parents=True, exist_ok=True)
-        self._remove_leftovers()
+        self._state = StateDirectory(options.state_dir)
+        reaper = (sys.executable, "-I", "-m", leftovers.__name__, self._daemon.address, str(self._owner))
+        self._state.on_death(reaper)
 
     @property
     def version(self) -> str:
@@ -70,16 +74,20 @@ class DockerEngine:
     @cached_property
     def observes_syscalls(self) -> bool:
         """A local daemon of 23 or later, which finds our sockets where we put them."""
-        return self._daemon.passes_listener_path and self._daemon.sees(self._options.state_dir)
+        return self._daemon.passes_listener_path and self._daemon.sees(self._state.path)
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
         return docker_default(capabilities, self.architecture).allowed
 
     def image(self, reference: str) -> Image:
-        return images.local(self._daemon, reference) or images.pulled(self._daemon, reference)
+        return find(self._daemon, reference, self._options.cache_dir)
 
     @contextmanager
     def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[DockerContainer]:
+        if missing := sorted(grant.capabilities - self.ceiling):
+            raise EngineError(
+                f"docker {self.version} cannot give {', '.join(missing)} (capmin doctor says what it can)"
+            )
         with ExitStack() as stack:
             listener, profile = self._filter(spec, grant, stack)
             host = host_config(self._daemon.client, grant.capabilities, profile)
@@ -98,6 +106,9 @@ class DockerEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Each container went with its own block; asking the daemon again would take a process 0.4 s.
+        (self._state.path / STEPS).unlink(missing_ok=True)
+        self._state.close()
         self._daemon.client.close()
 
     def _filter(
@@ -113,7 +124,7 @@ class DockerEngine:
             raise EngineError(
                 f"docker {self.version} cannot observe system calls: observe nothing, or use runc"
             )
-        path = self._options.state_dir / f"{uuid.uuid4().hex[:12]}.sock"
+        path = self._state.path / f"{uuid.uuid4().hex[:12]}.sock"
         chosen = filter_for(spec, grant, self.architecture, path)
         if chosen.decide is None:
             return None, chosen.profile
@@ -139,13 +150,3 @@ class DockerEngine:
 
     def _labels(self, others: Mapping[str, str]) -> dict[str, str]:
         return labels(self._options.campaign, self._owner, others)
-
-    def _remove_leftovers(self) -> None:
-        """Remove the containers of capmin processes of this machine that are no more."""
-        with daemon_faults(self._daemon.address):
-            found = self._daemon.client.containers(all=True, filters={"label": OWNER})
-        for container in found:
-            owner = Owner.parse(container["Labels"][OWNER])
-            if owner is not None and owner.is_dead():
-                _log.info("removing %s, left behind by process %d", container["Names"], owner.pid)
-                remove(self._daemon, container["Id"])

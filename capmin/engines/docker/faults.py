@@ -48,11 +48,13 @@ def explanation(error: APIError) -> str:
 
 @contextmanager
 def daemon_faults(address: str) -> Iterator[None]:
-    """Turn every error of docker-py in the block into a `DaemonFault`."""
+    """Turn every error of docker-py in the block into an `EngineError`, a `DaemonFault` where it may pass."""
     try:
         yield
     except APIError as error:
-        raise DaemonFault(f"the Docker daemon at {address} failed: {explanation(error)}") from error
+        message = f"the Docker daemon at {address} failed: {explanation(error)}"
+        # What it calls our own mistake is one when it is repeated, too.
+        raise (EngineError if error.is_client_error() else DaemonFault)(message) from error
     except (DockerException, RequestException, OSError) as error:
         raise DaemonFault(
             f"the Docker daemon at {address} does not answer: {_innermost(error)}\n"

@@ -1,5 +1,6 @@
 """Images of a daemon: found by name, pulled, or loaded from what else capmin can read."""
 
+from dataclasses import replace
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound
@@ -50,12 +51,14 @@ def pulled(daemon: Daemon, name: str) -> Image:
 
 
 def from_document(reference: str, document: dict[str, Any]) -> Image:
-    """An image as ``docker image inspect`` describes it; what it leaves out or says as null is empty."""
+    """An image as ``docker image inspect`` describes it; what it leaves out or says as null is empty.
+
+    Its digest is its ID, as in `capmin.engines.rootfs`: an image is the same on every engine.
+    """
     config = document.get("Config") or {}
-    digests = document.get("RepoDigests") or ()
     return Image(
         reference=reference,
-        digest=digests[0].rpartition("@")[2] if digests else document["Id"],
+        digest=document["Id"],
         handle=document["Id"],
         entrypoint=tuple(config.get("Entrypoint") or ()),
         cmd=tuple(config.get("Cmd") or ()),
@@ -66,3 +69,8 @@ def from_document(reference: str, document: dict[str, Any]) -> Image:
         volumes=tuple(sorted(config.get("Volumes") or ())),
         exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
     )
+
+
+def as_named(image: Image, reference: str, digest: str) -> Image:
+    """The daemon's image, under the reference and digest of what it was loaded from."""
+    return replace(image, reference=reference, digest=digest)
