@@ -1,0 +1,280 @@
+"""A container of the runc engine: mounted, started, waited for, judged as started or refused, taken down."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from capmin.engines import Container, Exit, Image, LaunchSpec, Process, keeper
+from capmin.engines._process import Running, spawn, wait_readable
+from capmin.engines.etc_files import write_etc
+from capmin.engines.inotify import MoveWatch
+from capmin.engines.never_started import NeverStarted
+from capmin.engines.oci_spec import Bundle, Host, config
+from capmin.engines.oci_user import resolve_user
+from capmin.engines.output_tail import OutputTail
+from capmin.engines.overlay import Overlay, mount_overlay, unmount
+from capmin.engines.runc_init import Init
+from capmin.engines.runc_words import REFUSED, exit_code_for, runc_words
+from capmin.errors import EngineError, ImageError
+from capmin.observe.seccomp_notify import SeccompListener
+from capmin.observe.status import granted_of, process_of
+from capmin.privileges import Capability
+from capmin.seccomp import SeccompProfile
+from capmin.trial import Attempt, Granted
+
+START_LIMIT_S = 3.0
+"""How long a start is waited for: some 30 ms here, ten times that on a busy machine. A filter can stop runc
+without ending it; then the container is handed out all the same, and runs into its time limit."""
+
+_END_LIMIT_S = 10.0
+_OUTPUT_LIMIT_S = 2.0
+_PID_FILE = "pid"
+_LOG = "log.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where an engine's containers live: its state directory and its control group."""
+
+    path: Path
+    cgroup: str
+    host: Host
+    ceiling: frozenset[Capability]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """What is launched. ``seccomp`` None is unconfined; ``network_namespace`` is shared where given."""
+
+    identity: str
+    image: Image
+    argv: tuple[str, ...] | None
+    capabilities: frozenset[Capability]
+    seccomp: SeccompProfile | None
+    hostname: str | None = None
+    network_namespace: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def new_identity() -> str:
+    """A container's name: twelve hexadecimal digits, which are its host name, too, as with Docker."""
+    return secrets.token_hex(6)
+
+
+class RuncContainer:
+    """One launch; see `capmin.engines.Container` for the contract."""
+
+    def __init__(self, site: Site, launch: Launch, listener: SeccompListener | None = None) -> None:
+        self._site = site
+        self._launch = launch
+        self._listener = listener
+        self._path = site.path / launch.identity
+        self._hostname = launch.hostname or launch.identity
+        self._cgroup = f"{site.cgroup}/{launch.identity}"
+        self._teardown = contextlib.ExitStack()
+        self._init: Init | None = None
+        self._granted: Granted | None = None
+        self._exit: Exit | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            overlay = mount_overlay(self._path, Path(self._launch.image.handle))
+            stack.callback(unmount, overlay.path)
+            self._write_bundle(overlay)
+            with MoveWatch(self._path) as pid_file_watch:
+                self._runc, self._output = self._spawned()
+                stack.callback(self._end)
+                wait_readable([pid_file_watch.descriptor, self._runc.pidfd], START_LIMIT_S)
+            self._granted = self._granted_now()
+            self._teardown = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._teardown.close()
+
+    def wait(self, limit_s: float) -> Exit | None:
+        """Wait for the container's end.
+
+        Raises:
+            EngineError: runc could not start it for a reason that has nothing to do with the grant.
+        """
+        code = self._runc.wait(limit_s)
+        if code is None:
+            return None
+        self._output.wait(_OUTPUT_LIMIT_S)
+        with self._lock:
+            if self._exit is None:
+                self._exit = self._judged(code)
+        return self._exit
+
+    def signal(self, signal: int) -> None:
+        init = self._init_process()
+        if init is not None:
+            init.send(signal)
+
+    @contextlib.contextmanager
+    def beside(self, spec: LaunchSpec) -> Iterator[Container]:
+        """Start a sidecar; beside a container that does not run it gives one that was never started."""
+        with contextlib.ExitStack() as stack:
+            init = self._init_process()
+            network = None if init is None else stack.enter_context(init.network_namespace())
+            if network is None:
+                yield NeverStarted("the container that it was to run beside is not running")
+                return
+            sidecar = Launch(
+                identity=new_identity(),
+                image=spec.image,
+                argv=spec.argv,
+                capabilities=self._site.ceiling,
+                seccomp=None,
+                hostname=self._hostname,
+                network_namespace=network,
+                annotations=spec.labels,
+            )
+            yield stack.enter_context(RuncContainer(self._site, sidecar))
+
+    def output(self) -> str:
+        return self._output.text()
+
+    def processes(self) -> tuple[Process, ...]:
+        found = ((pid, process_of(pid)) for pid in keeper.pids_in_cgroup(self._cgroup))
+        return tuple(
+            Process(pid=pid, parent=facts.parent, name=facts.name)
+            for pid, facts in found
+            if facts is not None
+        )
+
+    def attempts(self) -> tuple[Attempt, ...] | None:
+        return None if self._listener is None else self._listener.attempts()
+
+    def granted(self) -> Granted | None:
+        """What its process has: read at execve in an observed launch, otherwise right after the start.
+
+        Unobserved, a program that ends within a few milliseconds is gone before it can be looked at.
+        """
+        return self._granted if self._listener is None else self._listener.granted
+
+    @property
+    def launched(self) -> bool:
+        """Whether runc went as far as execve: it writes its --pid-file right after (utils_linux.go, run)."""
+        return (self._path / _PID_FILE).exists()
+
+    def _write_bundle(self, overlay: Overlay) -> None:
+        launch, image = self._launch, self._launch.image
+        argv = image.entrypoint + image.cmd if launch.argv is None else launch.argv
+        if not argv:
+            raise ImageError(f"{image.reference} names no command to run: give one")
+        bundle = Bundle(
+            root=overlay.root,
+            etc=self._path,
+            hostname=self._hostname,
+            argv=argv,
+            environment=image.environment,
+            working_dir=image.working_dir,
+            user=resolve_user(image.user, Path(image.handle)),
+            capabilities=launch.capabilities,
+            seccomp=launch.seccomp,
+            cgroup=self._cgroup,
+            network_namespace=launch.network_namespace,
+            annotations=launch.annotations,
+        )
+        write_etc(self._path, self._hostname)
+        (self._path / "config.json").write_text(json.dumps(config(bundle, self._site.host)))
+
+    def _spawned(self) -> tuple[Running, OutputTail]:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        output = OutputTail(read_end)
+        try:
+            runc = spawn(
+                [
+                    *("runc", "--root", str(self._site.path / keeper.RUNC_ROOT)),
+                    *("--log", str(self._path / _LOG), "--log-format", "json", "run"),
+                    *("--bundle", str(self._path), "--pid-file", str(self._path / _PID_FILE)),
+                    self._launch.identity,
+                ],
+                output=write_end,
+            )
+        finally:
+            os.close(write_end)
+        return runc, output
+
+    def _init_process(self) -> Init | None:
+        with self._lock:
+            if self._init is None and self.launched:
+                self._init = Init.of_pid_file(self._path / _PID_FILE, parent=self._runc.pid)
+            return self._init
+
+    def _granted_now(self) -> Granted | None:
+        init = self._init_process()
+        if self._listener is not None or init is None:
+            return None
+        granted = granted_of(init.pid)
+        return granted if init.is_alive() else None
+
+    def _judged(self, code: int) -> Exit:
+        """What runc's end says of the container's.
+
+        The evidence, in this order: runc ended by a signal is not to be judged. With a pid file the program
+        was started and the code is its own, unless the listener saw no execve: then the filter killed
+        runc's init after runc itself was done. Without one, the words of runc's log tell, as Docker's daemon
+        reads them, whether the image has no such program. Else the filter or the capabilities were the
+        reason if the filter was loaded (the listener got its descriptor) or, unobserved, if the same launch
+        with every privilege is not refused. What remains is the host's fault.
+        """
+        if code < 0:
+            raise EngineError(f"runc was killed by signal {-code}: is the host out of memory?")
+        listener = self._listener
+        if self.launched:
+            if listener is not None and listener.attached and not listener.started:
+                return Exit(code=REFUSED, refused=_last_line(self.output()))
+            return Exit(code=code)
+        words = runc_words(self._path / _LOG) or _last_line(self.output())
+        filtered = listener.attached if listener is not None else self._starts_with_every_privilege()
+        if exit_code_for(words) != REFUSED or filtered:
+            return Exit(code=exit_code_for(words), refused=words)
+        raise EngineError(f"runc cannot start containers here: {words}")
+
+    def _starts_with_every_privilege(self) -> bool:
+        if self._launch.seccomp is None and self._launch.capabilities == self._site.ceiling:
+            return False
+        control = dataclasses.replace(
+            self._launch, identity=new_identity(), seccomp=None, capabilities=self._site.ceiling
+        )
+        with RuncContainer(self._site, control) as container:
+            return container.launched
+
+    def _end(self) -> None:
+        """Kill the container; runc, in the foreground, then takes its state and control group down itself."""
+        init = self._init_process()
+        if init is not None:
+            init.send(signal.SIGKILL)
+        elif self._runc.wait(0) is None:
+            keeper.kill_cgroup(self._cgroup)
+        clean = self._runc.wait(_END_LIMIT_S if init is not None else START_LIMIT_S) is not None
+        self._runc.close()
+        state = self._site.path / keeper.RUNC_ROOT / self._launch.identity
+        if not clean or state.exists():
+            keeper.kill_cgroup(self._cgroup)
+            keeper.remove_cgroup(self._cgroup)
+            shutil.rmtree(state, ignore_errors=True)
+        self._output.wait(_OUTPUT_LIMIT_S)
+        if init is not None:
+            init.close()
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "the runtime said nothing"
