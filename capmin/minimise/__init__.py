@@ -1,0 +1,12 @@
+"""Minimise: the smallest set of elements with which a test still passes, found by asking and proven.
+
+Knows nothing of containers: elements are any hashable values, the test is any callable, and nothing else of
+capmin is imported.
+"""
+
+from capmin.minimise.algorithms import ALGORITHMS
+from capmin.minimise.alternatives import Alternatives, alternatives
+from capmin.minimise.outcome import Ask, Minimum, Outcome, Proof
+from capmin.minimise.search import minimise
+
+__all__ = ["ALGORITHMS", "Alternatives", "Ask", "Minimum", "Outcome", "Proof", "alternatives", "minimise"]

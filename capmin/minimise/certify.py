@@ -1,0 +1,123 @@
+"""The certificate: a proof for each element kept, on exactly the set that is kept.
+
+Repeats under false failures follow A. Wald, "Sequential tests of statistical hypotheses", Annals of
+Mathematical Statistics 16 (1945).
+
+What counts as a proof. A failing run under exactly `kept - {x}` does. So does a failing run on record that
+would have been the same run under `kept - {x}` (see `footprint`). A failing run under a larger set does
+not, although it would be enough for a monotone test: with a trap (granting X without Y breaks) the search
+sees "without Y it fails" while X is still there, drops X later, and would keep Y for nothing. Real programs
+have such traps, so the price of asking again is paid; ordering the search so that most failures need no
+second asking is the search's business.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log
+from typing import Generic
+
+from capmin.minimise.footprint import Record
+from capmin.minimise.inquiry import Inquiry
+from capmin.minimise.odds import Odds
+from capmin.minimise.outcome import E, Minimum, Outcome, Proof
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standard:
+    """What a proof has to reach: Wald's test of "needed" against "not needed, and the failure was false".
+
+    Attributes:
+        flake_rate: the rate of false failures, e.
+        enough: the log of the likelihood ratio at which an element is proven.
+        max_repeats: failures after which an element that is still not proven is left undecided.
+    """
+
+    flake_rate: float
+    enough: float
+    max_repeats: int
+
+    @classmethod
+    def of(cls, *, flake_rate: float, confidence: float, candidates: int, max_repeats: int) -> "Standard":
+        """Spread the risk of a wrong answer over all candidates, so that `confidence` holds for the whole search."""
+        enough = log(max(1, candidates) / (1 - confidence)) if confidence < 1 else inf
+        return cls(flake_rate=flake_rate, enough=enough, max_repeats=max_repeats)
+
+    def weight(self) -> float:
+        """What one failure adds; the rate of false passes is taken to be no larger than that of false failures."""
+        if self.flake_rate <= 0:
+            return inf
+        return max(0.0, log((1 - self.flake_rate) / self.flake_rate))
+
+
+class _Evidence(Generic[E]):
+    """What the records prove about each element of `kept`."""
+
+    def __init__(self, inquiry: Inquiry[E], standard: Standard, kept: frozenset[E]) -> None:
+        self._inquiry = inquiry
+        self._standard = standard
+        self._kept = kept
+
+    def removable(self, element: E) -> bool:
+        return any(record.outcome.passes for record in self._inquiry.records(self._kept - {element}))
+
+    def proof(self, element: E) -> Proof[E] | None:
+        failures = self._failures(element)
+        # Zero times infinity is no number, and no evidence is none however heavy a failure weighs.
+        if not failures or len(failures) * self._standard.weight() < self._standard.enough:
+            return None
+        return Proof(
+            element=element,
+            failures=tuple(record.outcome.trial for record in failures),
+            configuration=failures[-1].granted,
+        )
+
+    def exhausted(self, element: E) -> bool:
+        """Whether it has failed as often as it may; failures that are no evidence count here too."""
+        return len(self._inquiry.records(self._kept - {element})) >= self._standard.max_repeats
+
+    def _failures(self, element: E) -> list[Record[E]]:
+        records = self._inquiry.records(self._kept - {element})
+        return [record for record in records if self._tells(element, record.outcome)]
+
+    def _tells(self, element: E, outcome: Outcome[E]) -> bool:
+        """A run that never attempted the element failed for another reason."""
+        return outcome.denied is None or element in outcome.denied or element in self._inquiry.blind
+
+
+def certify(inquiry: Inquiry[E], kept: frozenset[E], standard: Standard) -> Minimum[E]:
+    """Prove each element of `kept`, or drop it and prove the rest again.
+
+    Invariant: `kept` has passed. Terminates with every element proven on exactly the final set, or
+    undecided: it has failed `max_repeats` times without sufficient evidence. The elements most likely to go
+    come first, since each that goes makes the proofs before it void (except where their runs did not depend
+    on it).
+    """
+    odds = Odds(inquiry)
+    while True:
+        evidence = _Evidence(inquiry, standard, kept)
+        order = odds.least_needed_first(inquiry.in_order(kept))
+        removable = next((element for element in order if evidence.removable(element)), None)
+        if removable is not None:
+            kept -= {removable}
+            continue
+        open_ = [each for each in order if evidence.proof(each) is None and not evidence.exhausted(each)]
+        if not open_:
+            return _minimum(inquiry, kept, evidence)
+        _ask_round(inquiry, kept, open_)
+
+
+def _ask_round(inquiry: Inquiry[E], kept: frozenset[E], open_: Sequence[E]) -> None:
+    """One round; when fewer elements than workers are open, each is repeated side by side."""
+    repeats = max(1, inquiry.workers // len(open_)) if inquiry.flake_rate > 0 else 1
+    inquiry.ask_afresh([kept - {element} for element in list(open_) * repeats][: inquiry.workers])
+
+
+def _minimum(inquiry: Inquiry[E], kept: frozenset[E], evidence: _Evidence[E]) -> Minimum[E]:
+    proofs = {element: evidence.proof(element) for element in inquiry.in_order(kept)}
+    return Minimum(
+        kept=kept,
+        proofs={element: proof for element, proof in proofs.items() if proof is not None},
+        undecided=frozenset(element for element, proof in proofs.items() if proof is None),
+        queries=inquiry.queries,
+        rounds=inquiry.rounds,
+    )

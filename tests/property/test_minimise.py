@@ -1,0 +1,96 @@
+"""Laws of the search, against brute force on small lattices.
+
+- The answer passes and is 1-minimal, whatever the algorithm, the test, the priors and what the oracle tells.
+- Each element kept has a proof: trials that failed without it.
+- The number of workers changes no answer that is the only one, and no validity.
+- False failures cost repeats; the answer is right with the confidence asked for, or says what is undecided.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capmin.engines.simulated import Program
+from capmin.minimise import ALGORITHMS, minimise
+from tests.property.lattices import (
+    ELEMENTS,
+    EVERYTHING,
+    alternative_steps,
+    minimal_sets,
+    monotone_steps,
+    one_minimal,
+    oracle,
+    programs,
+    trap_steps,
+    works,
+)
+
+any_steps = st.one_of(monotone_steps, alternative_steps, trap_steps)
+every_algorithm = pytest.mark.parametrize("algorithm", ["auto", *ALGORITHMS])
+
+
+@every_algorithm
+@given(program=programs(any_steps), denials=st.booleans(), attempts=st.booleans())
+def test_answers_are_one_minimal(algorithm: str, program: Program, denials: bool, attempts: bool) -> None:  # noqa: FBT001
+    ask = oracle(program, denials=denials, attempts=attempts)
+    minimum = minimise(ELEMENTS, ask, algorithm=algorithm, known=[(EVERYTHING, ask(EVERYTHING))])
+    assert one_minimal(program, minimum.kept)
+    assert set(minimum.proofs) == minimum.kept
+    assert not minimum.undecided
+
+
+@every_algorithm
+@given(program=programs(monotone_steps))
+def test_a_single_minimum_is_found(algorithm: str, program: Program) -> None:
+    assert {minimise(ELEMENTS, oracle(program), algorithm=algorithm).kept} == minimal_sets(program)
+
+
+@given(program=programs(any_steps))
+def test_proofs_name_trials_that_failed_without_the_element(program: Program) -> None:
+    minimum = minimise(ELEMENTS, oracle(program))
+    for element, proof in minimum.proofs.items():
+        assert proof.element == element
+        assert all(trial is not None and trial <= minimum.queries for trial in proof.failures)
+        assert element not in proof.configuration
+        assert not works(program, proof.configuration)
+
+
+@given(program=programs(any_steps), chances=st.lists(st.floats(0, 1), min_size=8, max_size=8))
+def test_priors_change_cost_only(program: Program, chances: list[float]) -> None:
+    prior = dict(zip(ELEMENTS, chances, strict=True)).__getitem__
+    assert one_minimal(program, minimise(ELEMENTS, oracle(program), prior=prior).kept)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 8])
+@given(program=programs(any_steps), denials=st.booleans())
+def test_workers_change_no_single_answer(workers: int, program: Program, denials: bool) -> None:  # noqa: FBT001
+    alone = minimise(ELEMENTS, oracle(program, denials=denials))
+    with ThreadPoolExecutor(workers) as executor:
+        together = minimise(ELEMENTS, oracle(program, denials=denials), executor=executor, workers=workers)
+    assert one_minimal(program, together.kept)
+    assert together.rounds <= together.queries
+    if len(minimal_sets(program)) == 1:
+        assert together.kept == alone.kept
+
+
+@given(program=programs(any_steps), seed=st.integers(0, 10**6))
+def test_runs_are_repeatable(program: Program, seed: int) -> None:
+    first, second = (minimise(ELEMENTS, oracle(program, seed=seed)) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("algorithm", ["gbs", "denial-guided", "linear"])
+@given(program=programs(any_steps, flake_rate=0.05), seed=st.integers(0, 10**6), denials=st.booleans())
+def test_false_failures_leave_a_set_that_works(
+    algorithm: str,
+    program: Program,
+    seed: int,
+    denials: bool,  # noqa: FBT001
+) -> None:
+    ask = oracle(program, denials=denials, seed=seed)
+    minimum = minimise(ELEMENTS, ask, algorithm=algorithm, flake_rate=0.05, known=[(EVERYTHING, ask(EVERYTHING))])
+    assert works(program, minimum.kept)
+    for proof in minimum.proofs.values():
+        assert len(proof.failures) >= 2
