@@ -1,4 +1,4 @@
-"""The runc engine: no daemon, `runc run` on a fresh overlay for each launch.
+"""The runc engine: no daemon, one `runc create` on a fresh overlay for each launch.
 
 It is embedded: the process that searches mounts, starts, listens and cleans up itself. What it makes on the
 host belongs to one state directory (`capmin.engines.state`), which a keeper cleans if capmin is killed.
@@ -19,6 +19,7 @@ from capmin.engines.oci_spec import Host
 from capmin.engines.overlay import mount_tmpfs
 from capmin.engines.runc_container import Launch, RuncContainer, Site, new_identity
 from capmin.engines.state import StateDirectory
+from capmin.engines.subreaper import orphans_come_here
 from capmin.errors import EngineError
 from capmin.grant import Grant
 from capmin.observe import notify_abi
@@ -53,12 +54,11 @@ class RuncEngine:
         self.ceiling = ceiling_of(os.getpid())
         self._options = options
         self._images = images
-        self._state = StateDirectory(options.state_dir)
-        try:
+        with contextlib.ExitStack() as stack:
+            self._state = stack.enter_context(StateDirectory(options.state_dir))
             mount_tmpfs(self._state.path)
-        except EngineError:
-            self._state.close()
-            raise
+            stack.enter_context(orphans_come_here())
+            self._teardown = stack.pop_all()
         self._site = Site(
             path=self._state.path, cgroup=self._state.cgroup, host=Host.detect(), ceiling=self.ceiling
         )
@@ -108,7 +108,7 @@ class RuncEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._state.close()
+        self._teardown.close()
 
 
 def _runc_version() -> str:

@@ -6,8 +6,8 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from capmin.engines import Container, Exit, Image, LaunchSpec, Process, keeper
-from capmin.engines._process import Running, spawn, wait_readable
+from capmin.engines._process import Running, spawn
 from capmin.engines.etc_files import write_etc
-from capmin.engines.inotify import MoveWatch
 from capmin.engines.never_started import NeverStarted
 from capmin.engines.oci_spec import Bundle, Host, config
 from capmin.engines.oci_user import resolve_user
@@ -81,22 +80,23 @@ class RuncContainer:
         self._path = site.path / launch.identity
         self._hostname = launch.hostname or launch.identity
         self._cgroup = f"{site.cgroup}/{launch.identity}"
+        self._runc_state = site.path / keeper.RUNC_ROOT / launch.identity
         self._teardown = contextlib.ExitStack()
         self._init: Init | None = None
         self._granted: Granted | None = None
         self._exit: Exit | None = None
-        self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._judging = threading.Lock()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             overlay = mount_overlay(self._path, Path(self._launch.image.handle))
             stack.callback(unmount, overlay.path)
             self._write_bundle(overlay)
-            with MoveWatch(self._path) as pid_file_watch:
-                self._runc, self._output = self._spawned()
-                stack.callback(self._end)
-                wait_readable([pid_file_watch.descriptor, self._runc.pidfd], START_LIMIT_S)
-            self._granted = self._granted_now()
+            self._runc, self._output = self._spawned()
+            stack.callback(self._end)
+            self._runc.wait(START_LIMIT_S)
+            self._init_process()
             self._teardown = stack.pop_all()
         return self
 
@@ -111,13 +111,18 @@ class RuncContainer:
         Raises:
             EngineError: runc could not start it for a reason that has nothing to do with the grant.
         """
-        code = self._runc.wait(limit_s)
+        deadline = time.monotonic() + limit_s
+        runtime_code = self._runc.wait(limit_s)
+        if runtime_code is None:
+            return None
+        init = self._init_process()
+        code = runtime_code if init is None else init.wait(deadline - time.monotonic())
         if code is None:
             return None
         self._output.wait(_OUTPUT_LIMIT_S)
-        with self._lock:
+        with self._judging:
             if self._exit is None:
-                self._exit = self._judged(code)
+                self._exit = self._refusal(runtime_code) if init is None else self._end_of(code)
         return self._exit
 
     def signal(self, signal: int) -> None:
@@ -161,16 +166,18 @@ class RuncContainer:
         return None if self._listener is None else self._listener.attempts()
 
     def granted(self) -> Granted | None:
-        """What its process has: read at execve in an observed launch, otherwise right after the start.
+        """What its process had when all was set up and only execve remained.
 
-        Unobserved, a program that ends within a few milliseconds is gone before it can be looked at.
+        For root, execve then makes the effective set the bounding set (capabilities(7)), which is what it is
+        anyway; for other users it is empty before and after. Only file capabilities or a setuid bit on the
+        program make a difference.
         """
-        return self._granted if self._listener is None else self._listener.granted
+        return self._granted
 
     @property
     def launched(self) -> bool:
-        """Whether runc went as far as execve: it writes its --pid-file right after (utils_linux.go, run)."""
-        return (self._path / _PID_FILE).exists()
+        """Whether runc went as far as execve: only then it writes its pid file (utils_linux.go)."""
+        return self._init_process() is not None
 
     def _write_bundle(self, overlay: Overlay) -> None:
         launch, image = self._launch, self._launch.image
@@ -201,7 +208,7 @@ class RuncContainer:
             runc = spawn(
                 [
                     *("runc", "--root", str(self._site.path / keeper.RUNC_ROOT)),
-                    *("--log", str(self._path / _LOG), "--log-format", "json", "run"),
+                    *("--log", str(self._path / _LOG), "--log-format", "json", "create"),
                     *("--bundle", str(self._path), "--pid-file", str(self._path / _PID_FILE)),
                     self._launch.identity,
                 ],
@@ -212,39 +219,41 @@ class RuncContainer:
         return runc, output
 
     def _init_process(self) -> Init | None:
-        with self._lock:
-            if self._init is None and self.launched:
-                self._init = Init.of_pid_file(self._path / _PID_FILE, parent=self._runc.pid)
+        """The container's own process, once runc has made it and ended; the first to ask lets it go."""
+        with self._starting:
+            if self._init is None and self._runc.wait(0) is not None:
+                self._init = Init.of_pid_file(self._path / _PID_FILE)
+                if self._init is not None:
+                    self._granted = granted_of(self._init.pid)
+                    self._init.let_go(self._runc_state / "exec.fifo")
             return self._init
 
-    def _granted_now(self) -> Granted | None:
-        init = self._init_process()
-        if self._listener is not None or init is None:
-            return None
-        granted = granted_of(init.pid)
-        return granted if init.is_alive() else None
+    def _end_of(self, code: int) -> Exit:
+        """How the program ended; or runc's init, where the listener saw no execve.
 
-    def _judged(self, code: int) -> Exit:
-        """What runc's end says of the container's.
+        Then the filter ended init after runc itself was done with it.
+        """
+        listener = self._listener
+        if listener is not None and listener.attached and not listener.started:
+            return Exit(code=REFUSED, refused=_last_line(self.output()))
+        return Exit(code=code)
 
-        The evidence, in this order: runc ended by a signal is not to be judged. With a pid file the program
-        was started and the code is its own, unless the listener saw no execve: then the filter killed
-        runc's init after runc itself was done. Without one, the words of runc's log tell, as Docker's daemon
-        reads them, whether the image has no such program. Else the filter or the capabilities were the
-        reason if the filter was loaded (the listener got its descriptor) or, unobserved, if the same launch
-        with every privilege is not refused. What remains is the host's fault.
+    def _refusal(self, code: int) -> Exit:
+        """What it means that runc ended and wrote no pid file.
+
+        The evidence, in this order: ended by a signal, it is not to be judged. The words of its log, read
+        as Docker's daemon does, tell whether the image has no such program. Else the filter or the
+        capabilities were the reason if the filter was loaded (the listener got its descriptor) or,
+        unobserved, if the same launch with every privilege is not refused. What remains is the host's
+        fault.
         """
         if code < 0:
             raise EngineError(f"runc was killed by signal {-code}: is the host out of memory?")
-        listener = self._listener
-        if self.launched:
-            if listener is not None and listener.attached and not listener.started:
-                return Exit(code=REFUSED, refused=_last_line(self.output()))
-            return Exit(code=code)
         words = runc_words(self._path / _LOG) or _last_line(self.output())
-        filtered = listener.attached if listener is not None else self._starts_with_every_privilege()
-        if exit_code_for(words) != REFUSED or filtered:
+        if exit_code_for(words) != REFUSED:
             return Exit(code=exit_code_for(words), refused=words)
+        if self._listener.attached if self._listener else self._starts_with_every_privilege():
+            return Exit(code=REFUSED, refused=words)
         raise EngineError(f"runc cannot start containers here: {words}")
 
     def _starts_with_every_privilege(self) -> bool:
@@ -257,22 +266,19 @@ class RuncContainer:
             return container.launched
 
     def _end(self) -> None:
-        """Kill the container; runc, in the foreground, then takes its state and control group down itself."""
+        """Kill the container, and take its state and control groups down as `runc delete` would.
+
+        That costs 1 ms here, and a process of runc's 10. Where the start itself hangs, runc and what it has
+        put into the control group so far are killed.
+        """
         init = self._init_process()
-        if init is not None:
-            init.send(signal.SIGKILL)
-        elif self._runc.wait(0) is None:
+        if init is None or not init.close(_END_LIMIT_S):
+            self._runc.kill()
             keeper.kill_cgroup(self._cgroup)
-        clean = self._runc.wait(_END_LIMIT_S if init is not None else START_LIMIT_S) is not None
         self._runc.close()
-        state = self._site.path / keeper.RUNC_ROOT / self._launch.identity
-        if not clean or state.exists():
-            keeper.kill_cgroup(self._cgroup)
-            keeper.remove_cgroup(self._cgroup)
-            shutil.rmtree(state, ignore_errors=True)
+        keeper.remove_cgroup(self._cgroup)
+        shutil.rmtree(self._runc_state, ignore_errors=True)
         self._output.wait(_OUTPUT_LIMIT_S)
-        if init is not None:
-            init.close()
 
 
 def _last_line(text: str) -> str:
