@@ -11,7 +11,7 @@ from capmin.engines import Engine, Image, Observe
 from capmin.errors import BaselineError
 from capmin.findings import Findings
 from capmin.grant import Grant
-from capmin.judge import Stage, play
+from capmin.judge import Stage, Usual, play
 from capmin.minimise import Minimum, Outcome, minimise
 from capmin.minimise.search import MAX_REPEATS
 from capmin.observation import observe_syscalls
@@ -52,6 +52,7 @@ class Plan:
     seed: int = 0
     confidence: float = 0.95
     algorithm: str = "auto"
+    accept_degraded: bool = False
 
 
 class Watcher(Protocol):
@@ -174,6 +175,7 @@ class Campaign:
         if self._baseline.grant != usual:
             _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
         self._oracle.set_limits(self._baseline.limits_s(self._plan.time_limit_s))
+        self._oracle.set_usual(Usual(slowest_s=self._baseline.usual_s))
         self._improve(self._baseline.grant)
 
     def _search_capabilities(self) -> None:
@@ -194,11 +196,12 @@ class Campaign:
         if not self._engine.observes_syscalls:
             _log.warning("%s cannot report system calls here: searching black box", self._engine.name)
             return universe
-        self._observed = observe_syscalls(self._oracle, self._best) & universe
-        candidates = self._observed
+        uses = observe_syscalls(self._oracle, self._best)
+        self._oracle.set_usual(Usual(slowest_s=self.findings.baseline.usual_s, uses=uses))
+        candidates = self._observed = universe & uses.keys()
         for _ in range(MORE_OBSERVATION_ROUNDS):
             trial = self._ask(self._best.with_syscalls(candidates), "syscalls")
-            if trial.verdict is Verdict.WORKS:
+            if trial.verdict is Verdict.WORKS and not trial.degraded:
                 return candidates
             missing = _denied(trial) & universe - candidates
             if not missing:
@@ -230,7 +233,7 @@ class Campaign:
         candidates = tuple(elements)
         fixed = self._best.without(frozenset(candidates))
         return [
-            (trial.grant.privileges & frozenset(candidates), _outcome(trial, candidates))
+            (trial.grant.privileges & frozenset(candidates), self._outcome(trial, candidates))
             for trial in self._oracle.trials
             if trial.phase in ("capabilities", "syscalls", "certify")
             and trial.grant.without(frozenset(candidates)) == fixed
@@ -257,7 +260,7 @@ class Campaign:
 
         def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
             grant = base.without(frozenset(candidates) - configuration)
-            return _outcome(self._ask(grant, phase), candidates)
+            return self._outcome(self._ask(grant, phase), candidates)
 
         return minimise(
             candidates,
@@ -284,6 +287,25 @@ class Campaign:
             adapt=lambda stage: replace(stage, observe=observe, limit_s=patience * stage.limit_s),
         )
 
+    def _outcome(self, trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:
+        """A trial in the words of the search; only the launch that decided tells what was missing.
+
+        A degraded pass counts as none, unless the user said otherwise.
+        """
+        launch = trial.launches[-1]
+        mine = frozenset(candidates)
+        denied = None
+        if launch.denials is not None and trial.grant.syscalls is not None:
+            # Ordered by the last attempt: of several denials of one privilege the last counts.
+            latest = reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials)))
+            denied = tuple(privilege for privilege in latest if privilege in mine)
+        return Outcome(
+            passes=trial.verdict is Verdict.WORKS and (self._plan.accept_degraded or not trial.degraded),
+            denied=denied,
+            ended_normally=_ended_normally(launch),
+            trial=trial.number,
+        )
+
     def _improve(self, grant: Grant) -> None:
         self._best = grant
         self._watcher.best(grant)
@@ -307,23 +329,6 @@ def _stages(plan: Plan, engine: Engine) -> Mapping[Scenario, Stage]:
         )
         for scenario in plan.scenarios
     }
-
-
-def _outcome(trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:
-    """A trial in the words of the search; only the launch that decided tells what was missing."""
-    launch = trial.launches[-1]
-    mine = frozenset(candidates)
-    denied = None
-    if launch.denials is not None and trial.grant.syscalls is not None:
-        # Ordered by the last attempt: of several denials of one privilege the last counts.
-        latest = reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials)))
-        denied = tuple(privilege for privilege in latest if privilege in mine)
-    return Outcome(
-        passes=trial.verdict is Verdict.WORKS,
-        denied=denied,
-        ended_normally=_ended_normally(launch),
-        trial=trial.number,
-    )
 
 
 def _ended_normally(launch: Launch) -> bool:

@@ -1,16 +1,31 @@
 """Play a scenario on an engine under a grant, and judge what was observed."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from capmin.engines import Container, Engine, Exit, Image, LaunchSpec, Observe
 from capmin.grant import Grant
+from capmin.privileges import Syscall
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
 from capmin.trial import Launch, Verdict
 
 PROBE_PAUSE_S = 0.02
 """Between two probes of a service that is not ready: about what launching a probe costs."""
+
+
+STORM_FACTOR, STORM_FLOOR = 10, 100
+SLOW_FACTOR, SLOW_FLOOR_S = 2.0, 0.5
+"""The floor is what a busy machine adds now and then to launches that take no time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usual:
+    """How launches go with everything granted: seconds by scenario, and uses of privileges in one launch."""
+
+    slowest_s: Mapping[str, float] = field(default_factory=dict)
+    uses: Mapping[Syscall, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +95,22 @@ def judge(launch: Launch) -> tuple[Verdict, str]:
     if launch.exit_code != 0:
         return Verdict.BREAKS, f"the test ended with exit code {launch.exit_code}"
     return Verdict.WORKS, "the test passed"
+
+
+def degradation(launch: Launch, usual: Usual) -> str | None:
+    """How a passing launch was worse than usual, or None.
+
+    nginx without rt_sigsuspend passes while it spins: 2,274 denied calls in 70 ms. A call that is denied
+    about as often as it used to be made is no such storm: the program falls back each time.
+    """
+    for denial in launch.denials or ():
+        used = usual.uses.get(Syscall(denial.privilege), 0)
+        if denial.count > STORM_FACTOR * used + STORM_FLOOR:
+            return f"{denial.privilege} was denied {denial.count} times, where it is used {used} times"
+    usual_s = usual.slowest_s.get(launch.scenario, launch.duration_s)
+    if launch.duration_s > SLOW_FACTOR * usual_s + SLOW_FLOOR_S:
+        return f"it took {launch.duration_s:.2f} s instead of {usual_s:.2f} s"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

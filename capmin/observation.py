@@ -1,5 +1,6 @@
 """Observe which system calls the scenarios use, in rounds (design.md, section 5)."""
 
+from collections import Counter
 from dataclasses import replace
 
 from capmin.engines import Observe
@@ -15,18 +16,18 @@ QUIET_ROUNDS = 2
 MOST_ROUNDS = 12
 
 
-def observe_syscalls(oracle: Oracle, grant: Grant) -> frozenset[Syscall]:
-    """The calls used under these capabilities, above the floor.
+def observe_syscalls(oracle: Oracle, grant: Grant) -> dict[Syscall, int]:
+    """The calls used under these capabilities, above the floor, and how often each in one run at most.
 
     What one round saw is allowed in the next, so that a busy program is slow once, and the last rounds run
     at full speed. A round that fails adds what it saw all the same: it may have run into its time limit
     because everything was notified.
     """
-    seen: frozenset[Syscall] = frozenset()
+    seen: dict[Syscall, int] = {}
     quiet = 0
     for _ in range(MOST_ROUNDS):
-        trial = oracle.ask(grant.with_syscalls(seen), phase="observe", adapt=_watching)
-        new = used_syscalls(trial) - seen
+        trial = oracle.ask(grant.with_syscalls(seen.keys()), phase="observe", adapt=_watching)
+        new = used_syscalls(trial)
         seen |= new
         quiet = quiet + 1 if trial.verdict is Verdict.WORKS and not new else 0
         if quiet == QUIET_ROUNDS:
@@ -34,14 +35,16 @@ def observe_syscalls(oracle: Oracle, grant: Grant) -> frozenset[Syscall]:
     return seen
 
 
-def used_syscalls(trial: Trial) -> frozenset[Syscall]:
-    """The notified calls that were let through."""
-    return frozenset(
-        Syscall(attempt.privilege)
-        for launch in trial.launches
-        for attempt in launch.attempts or ()
-        if not attempt.denied and attempt.privilege == attempt.syscall
-    )
+def used_syscalls(trial: Trial) -> dict[Syscall, int]:
+    """The notified calls that were let through, with the most often that one launch made each."""
+    used: dict[Syscall, int] = {}
+    for launch in trial.launches:
+        counts = Counter[Syscall]()
+        for attempt in launch.attempts or ():
+            if not attempt.denied and attempt.syscall == attempt.privilege:
+                counts[attempt.syscall] += attempt.count
+        used |= {name: max(count, used.get(name, 0)) for name, count in counts.items()}
+    return used
 
 
 def _watching(stage: Stage) -> Stage:

@@ -11,7 +11,7 @@ import stamina
 from capmin.engines import Engine
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
-from capmin.judge import Stage, judge, play
+from capmin.judge import Stage, Usual, degradation, judge, play
 from capmin.scenario import Scenario
 from capmin.trial import Launch, Trial, Verdict
 
@@ -54,6 +54,7 @@ class Oracle:
         self._lock = threading.Lock()
         self._replay = _by_question(recorder.trials())
         self._trials: list[Trial] = []
+        self._usual: Usual | None = None
         self._stopped = False
         self._next_number = 1 + max((trial.number for trial in recorder.trials()), default=0)
 
@@ -62,6 +63,10 @@ class Oracle:
         """Every trial so far, those of an interrupted run included, in the order they were answered."""
         with self._lock:
             return tuple(self._trials)
+
+    def set_usual(self, usual: Usual) -> None:
+        """Set what passing launches are compared with from now on."""
+        self._usual = usual
 
     def set_limits(self, limits_s: Mapping[str, float]) -> None:
         """Set each scenario's time limit, by name, in seconds."""
@@ -116,15 +121,22 @@ class Oracle:
         for _ in range(UNRESOLVED_ATTEMPTS):
             verdict, reason = self._play_all(grant, adapt, launches)
             if verdict is not Verdict.UNRESOLVED:
+                worse = self._degradation(launches) if verdict is Verdict.WORKS else None
                 return Trial(
                     number=number,
                     phase=phase,
                     grant=grant,
                     launches=tuple(launches),
                     verdict=verdict,
-                    reason=reason,
+                    reason=reason if worse is None else f"degraded: {worse}",
+                    degraded=worse is not None,
                 )
         raise EngineError(f"{self._engine.name}: a launch cannot be judged: {reason}")
+
+    def _degradation(self, launches: Iterable[Launch]) -> str | None:
+        if self._usual is None:
+            return None
+        return next(filter(None, (degradation(launch, self._usual) for launch in launches)), None)
 
     def _play_all(
         self, grant: Grant, adapt: Callable[[Stage], Stage], launches: list[Launch]

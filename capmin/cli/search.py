@@ -68,6 +68,11 @@ def _parse_ceiling(
     show_default=True,
 )
 @click.option("--algorithm", type=click.Choice(["auto", *ALGORITHMS]), default="auto", show_default=True)
+@click.option(
+    "--accept-degraded",
+    is_flag=True,
+    help="Take passes that are much slower, or storm denied calls, for passes.",
+)
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999999), default=0.95, show_default=True)
 @click.option(
     "--confirm",
@@ -117,6 +122,7 @@ def command(
     ceiling: frozenset[Capability] | None,
     denied: str,
     algorithm: str,
+    accept_degraded: bool,
     confidence: float,
     confirm: int,
     workers: int,
@@ -147,6 +153,7 @@ def command(
         ceiling=ceiling,
         denied_errno=getattr(errno, denied),
         algorithm=algorithm,
+        accept_degraded=accept_degraded,
         confidence=confidence,
         confirm=confirm,
         workers=workers,
