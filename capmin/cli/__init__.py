@@ -4,6 +4,7 @@ import errno
 import importlib
 import logging
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "workload": "List, build and show the workloads.",
     }
 )
+
+_STDOUT = 1
 
 _log = logging.getLogger(__name__)
 
@@ -121,13 +124,13 @@ def _unexpected(error: Exception) -> int:
 
 def _stdout_is_closed() -> bool:
     """Whether the reader of stdout is gone (``capmin ... | head``); if so, stdout is silenced."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Else the interpreter complains when it flushes at exit (docs.python.org, signal, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    poll = select.poll()
+    poll.register(_STDOUT, 0)
+    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+        return False
+    # Else the interpreter complains when it flushes at exit (docs.python.org, signal, "Note on SIGPIPE").
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+    return True
 
 
 def _as_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
