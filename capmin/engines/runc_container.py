@@ -122,7 +122,7 @@ class RuncContainer:
         self._output.wait(_OUTPUT_LIMIT_S)
         with self._judging:
             if self._exit is None:
-                self._exit = self._refusal(runtime_code) if init is None else self._end_of(code)
+                self._exit = self._refusal(runtime_code) if init is None else self._end_of(init, code)
         return self._exit
 
     def signal(self, signal: int) -> None:
@@ -157,7 +157,7 @@ class RuncContainer:
     def processes(self) -> tuple[Process, ...]:
         found = ((pid, process_of(pid)) for pid in keeper.pids_in_cgroup(self._cgroup))
         return tuple(
-            Process(pid=pid, parent=facts.parent, name=facts.name)
+            Process(pid=pid, parent=facts.parent, uid=facts.uid, name=facts.name)
             for pid, facts in found
             if facts is not None
         )
@@ -228,15 +228,13 @@ class RuncContainer:
                     self._init.let_go(self._runc_state / "exec.fifo")
             return self._init
 
-    def _end_of(self, code: int) -> Exit:
-        """How the program ended; or runc's init, where the listener saw no execve.
+    def _end_of(self, init: Init, code: int) -> Exit:
+        """How the program ended; or runc's init, which says on stderr why it could not become the program.
 
-        Then the filter ended init after runc itself was done with it.
+        That comes from the filter (no execve, no write), from file capabilities that the grant lacks, or
+        from a file that is no program. As with Docker, the exit code is init's then, and not 125.
         """
-        listener = self._listener
-        if listener is not None and listener.attached and not listener.started:
-            return Exit(code=REFUSED, refused=_last_line(self.output()))
-        return Exit(code=code)
+        return Exit(code=code, refused=None if init.became_program() else _last_line(self.output()))
 
     def _refusal(self, code: int) -> Exit:
         """What it means that runc ended and wrote no pid file.

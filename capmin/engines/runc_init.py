@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from capmin.engines._process import wait_readable
+from capmin.observe.status import RUNTIME_PREFIX, program_of
 
 
 class Init:
@@ -45,6 +46,10 @@ class Init:
         if ended is None:
             return None
         return ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
+
+    def became_program(self) -> bool:
+        """Whether execve succeeded: until then the kernel shows the name that runc gave it."""
+        return not program_of(self.pid).startswith(RUNTIME_PREFIX)
 
     def send(self, signal: int) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -23,7 +23,7 @@ from capmin.errors import EngineError
 from capmin.observe import notify_abi
 from capmin.observe.attempts import AttemptCounter
 from capmin.observe.notify_abi import Notification
-from capmin.observe.status import granted_of, program_of
+from capmin.observe.status import RUNTIME_PREFIX, granted_of, program_of
 from capmin.privileges import Syscall
 from capmin.privileges.syscall import names_by_number
 from capmin.trial import Attempt, Granted
@@ -39,9 +39,6 @@ STORM_PAUSE_S = 0.001
 """After so many denied calls each further one waits that long: a program that tries for ever then costs some
 1 % of a core instead of all of it. nginx without rt_sigsuspend denies 2,274 calls in 70 ms and passes, so the
 limit lies above. Calls that are let through are never slowed down."""
-
-_RUNTIME = "runc:["
-"""How runc's init and its threads are called until they have become the program (``runc:[2:INIT]``)."""
 
 _STATE_LIMIT_BYTES = 1 << 18
 _log = logging.getLogger(__name__)
@@ -203,7 +200,7 @@ class SeccompListener:
 
     def _count(self, call: Notification, name: Syscall, errno: int | None) -> None:
         program = self._program(call.pid)
-        is_runtime = self._started_at is None or program.startswith(_RUNTIME)
+        is_runtime = self._started_at is None or program.startswith(RUNTIME_PREFIX)
         counter = self._runtime_calls if is_runtime else self._program_calls
         counter.add(name, program, errno)
         if errno is not None:
@@ -216,7 +213,7 @@ class SeccompListener:
         program = self._programs.get(pid)
         if program is None:
             program = program_of(pid)
-            if not program.startswith(_RUNTIME):
+            if not program.startswith(RUNTIME_PREFIX):
                 self._programs[pid] = program
         return program
 

@@ -7,6 +7,9 @@ from capmin.privileges import Capability
 from capmin.privileges.capability import from_mask
 from capmin.trial import Granted
 
+RUNTIME_PREFIX = "runc:["
+"""How runc's init and its threads are named until they have become the program (``runc:[2:INIT]``)."""
+
 
 def granted_of(pid: int) -> Granted | None:
     """The privileges of a task, by its number as seen from here; None where it is gone."""
@@ -43,18 +46,23 @@ def ceiling_of(pid: int) -> frozenset[Capability]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessFacts:
-    """A process's parent and name."""
+    """A process's parent, effective user and name."""
 
     parent: int
+    uid: int
     name: str
 
 
 def process_of(pid: int) -> ProcessFacts | None:
-    """The parent and the name of a process; None where it is gone."""
+    """The parent, the user and the name of a process; None where it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
+    uid = dict(line.split(":", 1) for line in status.splitlines())["Uid"].split()[1]
     # The name stands in parentheses and may hold some itself.
     head, _, rest = stat.rpartition(b")")
-    return ProcessFacts(parent=int(rest.split()[1]), name=head.partition(b"(")[2].decode(errors="replace"))
+    return ProcessFacts(
+        parent=int(rest.split()[1]), uid=int(uid), name=head.partition(b"(")[2].decode(errors="replace")
+    )

@@ -27,7 +27,7 @@ The few checks in them (a write to /proc/sys, a message on a netlink socket) are
 
 _LINE = re.compile(r"\s*<\.\.\.>-(\d+)\s+\[\d+\]\s+\S+\s+(\d+\.\d+): (?:(\w+): (.*)|<stack trace>)")
 _FRAME = " => "
-_CAPABILITY = re.compile(r", cap (\d+), ret (-?\d+)")
+_CHECK = re.compile(r"cred (\S+), .*, cap (\d+), ret (-?\d+)")
 _ENTER = re.compile(r"NR (-?\d+) ")
 _EXIT = re.compile(r"NR (-?\d+) = (-?\d+)")
 _NEW_TASK = re.compile(r"pid=(\d+) comm=")
@@ -35,6 +35,7 @@ _RENAMED = re.compile(r"pid=(\d+) oldcomm=.* newcomm=(.*) oom_score_adj=")
 # SYSCALL_DEFINE's wrappers, and the functions that they end in (fs/read_write.c, net/socket.c).
 _ENTRY_POINT = re.compile(r"(?:__\w+?_sys_|__do_sys_|__se_sys_|__sys_|ksys_|do_)(\w+)")
 _MEMORY_ACCOUNTING = frozenset({"security_vm_enough_memory_mm", "cap_vm_enough_memory", "__vm_enough_memory"})
+_OVERLAY = "ovl_"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,12 +89,29 @@ def events(text: str) -> Iterator[Event]:
 
 
 def checks(text: str, program_pid: int, architecture: str) -> Iterator[Check]:
-    """The checks that a program and its descendants caused, from its first exec on."""
+    """The checks that a program and its descendants caused, from its first exec on.
+
+    Left out are the kernel's memory accounting, and what overlayfs does under the credentials of whoever
+    mounted it (ovl_override_creds in fs/overlayfs/util.c). Those are told by their credentials: they are in
+    no check outside of overlayfs, where the accounting alone brings up the program's own. They are never
+    refused, so a denial is never left out.
+    """
     tree = _Tree(program_pid, architecture)
-    for event in events(text):
-        check = tree.see(event)
-        if check is not None:
-            yield check
+    found = [seen for event in events(text) if (seen := tree.see(event)) is not None]
+    own = {seen.credentials for seen in found if not seen.in_overlay}
+    for seen in found:
+        if not seen.is_accounting and (seen.credentials in own or not seen.check.allowed):
+            yield seen.check
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """A check before it is known whether it is the program's own."""
+
+    check: Check
+    credentials: str
+    in_overlay: bool
+    is_accounting: bool
 
 
 class _Tree:
@@ -106,7 +124,7 @@ class _Tree:
         self._calls: dict[int, int] = {}
         self._started_s: float | None = None
 
-    def see(self, event: Event) -> Check | None:
+    def see(self, event: Event) -> _Seen | None:
         if event.tid not in self._names:
             return None
         if event.name == "cap_capable":
@@ -127,16 +145,22 @@ class _Tree:
         if executed and event.tid == self._program_pid and self._started_s is None:
             self._started_s = event.time_s
 
-    def _check(self, event: Event) -> Check | None:
-        match = _CAPABILITY.search(event.details)
-        if match is None or self._started_s is None or not _MEMORY_ACCOUNTING.isdisjoint(event.frames):
+    def _check(self, event: Event) -> _Seen | None:
+        match = _CHECK.search(event.details)
+        if match is None or self._started_s is None:
             return None
-        return Check(
-            capability=int(match[1]),
-            allowed=match[2] == "0",
+        check = Check(
+            capability=int(match[2]),
+            allowed=match[3] == "0",
             syscall=self._call(event),
             program=self._names[event.tid],
             time_s=event.time_s - self._started_s,
+        )
+        return _Seen(
+            check=check,
+            credentials=match[1],
+            in_overlay=any(frame.startswith(_OVERLAY) for frame in event.frames),
+            is_accounting=not _MEMORY_ACCOUNTING.isdisjoint(event.frames),
         )
 
     def _call(self, event: Event) -> Syscall | None:
