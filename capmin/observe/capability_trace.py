@@ -39,7 +39,7 @@ class CapabilityTrace:
     """Watches the capability checks of a process tree; one for each thread that launches.
 
     ``start()`` in the thread that will fork, fork, let it run, then ``attempts(pid)``; or ``follow()`` before
-    the fork and ``start()`` right before the program may go. Traces run in parallel without seeing each other.
+    the fork and ``start()`` right before the program may go. Traces in parallel do not see each other.
 
     ``dropped_events`` is how many events the last launch had too many for the buffer (1.4 MB a CPU); with
     any, what came last is missing.
