@@ -1,12 +1,13 @@
 """The baseline: the scenarios under the image's usual grant, several times, before anything is taken away."""
 
-from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from capmin.errors import BaselineError
 from capmin.grant import Grant
+from capmin.judge import Usual
 from capmin.oracle import Oracle
-from capmin.trial import Launch, Trial, Verdict
+from capmin.trial import Launch, Program, Trial, Verdict
 
 RUNS = 5
 """Enough for the time statistics; a test that fails in none of these is taken for steady."""
@@ -22,11 +23,11 @@ LAST_LINES = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Baseline:
-    """What is usual: the grant that works, each scenario's time in seconds, and how often it fails anyway."""
+    """The grant that works, how launches go under it, and how often they fail anyway."""
 
     grant: Grant
     trials: tuple[Trial, ...]
-    usual_s: Mapping[str, float]
+    usual: Usual
     flake_rate: float
 
     def limits_s(self, longest_s: float) -> dict[str, float]:
@@ -35,11 +36,13 @@ class Baseline:
         A fixed limit is what makes searches slow: nginx's workers without CAP_SETUID respawn for ever, and
         each such trial takes all the time it is given.
         """
-        return {name: min(longest_s, 4 * usual_s + 1.0) for name, usual_s in self.usual_s.items()}
+        return {name: min(longest_s, 3 * usual_s + 0.3) for name, usual_s in self.usual.slowest_s.items()}
 
 
-def find_baseline(oracle: Oracle, *, usual: Grant, ceiling: Grant) -> Baseline:
+def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: Grant) -> Baseline:
     """Run the scenarios under the usual grant, or, where they cannot work there, under the ceiling.
+
+    Repeats run side by side, as trials will: the times are those of a machine as busy as it will be.
 
     Raises:
         BaselineError: they fail under the ceiling too.
@@ -51,28 +54,30 @@ def find_baseline(oracle: Oracle, *, usual: Grant, ceiling: Grant) -> Baseline:
         second = oracle.ask(ceiling, phase="baseline")
         if second.verdict is Verdict.WORKS:
             grant, trials = ceiling, (second,)
-    trials = _repeat(oracle, grant, trials, RUNS)
+    trials = _repeat(oracle, executor, grant, trials, RUNS)
     if any(trial.verdict is not Verdict.WORKS for trial in trials):
-        trials = _repeat(oracle, grant, trials, FLAKY_RUNS)
+        trials = _repeat(oracle, executor, grant, trials, FLAKY_RUNS)
     failures = [trial for trial in trials if trial.verdict is not Verdict.WORKS]
     if len(failures) > HOPELESS_RATE * len(trials):
         raise BaselineError(_explain(failures[-1], len(failures), len(trials)))
     return Baseline(
         grant=grant,
         trials=trials,
-        usual_s=_slowest(trials),
+        usual=Usual(slowest_s=_slowest(trials), programs=_always_there(trials)),
         flake_rate=(len(failures) + 1) / (len(trials) + 2) if failures else 0.0,
     )
 
 
-def _repeat(oracle: Oracle, grant: Grant, trials: tuple[Trial, ...], runs: int) -> tuple[Trial, ...]:
-    """Trials up to ``runs`` in all; a test that has never passed gets no more than two."""
-    while len(trials) < runs:
-        hopeless = len(trials) > 1 and all(trial.verdict is not Verdict.WORKS for trial in trials)
-        if hopeless:
-            break
+def _repeat(
+    oracle: Oracle, executor: Executor, grant: Grant, trials: tuple[Trial, ...], runs: int
+) -> tuple[Trial, ...]:
+    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no others."""
+    if all(trial.verdict is not Verdict.WORKS for trial in trials):
         trials = (*trials, oracle.ask(grant, phase="baseline"))
-    return trials
+        if trials[-1].verdict is not Verdict.WORKS:
+            return trials
+    more = range(len(trials), runs)
+    return (*trials, *executor.map(lambda _: oracle.ask(grant, phase="baseline"), more))
 
 
 def _slowest(trials: tuple[Trial, ...]) -> dict[str, float]:
@@ -82,6 +87,16 @@ def _slowest(trials: tuple[Trial, ...]) -> dict[str, float]:
             for launch in trial.launches:
                 slowest[launch.scenario] = max(slowest.get(launch.scenario, 0.0), launch.duration_s)
     return slowest
+
+
+def _always_there(trials: tuple[Trial, ...]) -> dict[str, frozenset[Program]]:
+    """The programs that ran in every passing launch of a scenario."""
+    found: dict[str, frozenset[Program]] = {}
+    for trial in trials:
+        if trial.verdict is Verdict.WORKS:
+            for launch in trial.launches:
+                found[launch.scenario] = found.get(launch.scenario, launch.programs) & launch.programs
+    return found
 
 
 def _explain(trial: Trial, failed: int, runs: int) -> str:

@@ -11,7 +11,7 @@ from capmin.engines import Engine, Image, Observe
 from capmin.errors import BaselineError
 from capmin.findings import Findings
 from capmin.grant import Grant
-from capmin.judge import Stage, Usual, play
+from capmin.judge import Stage, play
 from capmin.minimise import Minimum, Outcome, minimise
 from capmin.minimise.search import MAX_REPEATS
 from capmin.observation import observe_syscalls
@@ -171,11 +171,13 @@ class Campaign:
 
     def _find_baseline(self) -> None:
         usual = Grant(capabilities=DOCKER_DEFAULT & self._ceiling)
-        self._baseline = find_baseline(self._oracle, usual=usual, ceiling=Grant(capabilities=self._ceiling))
+        self._baseline = find_baseline(
+            self._oracle, self._executor, usual=usual, ceiling=Grant(capabilities=self._ceiling)
+        )
         if self._baseline.grant != usual:
             _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
         self._oracle.set_limits(self._baseline.limits_s(self._plan.time_limit_s))
-        self._oracle.set_usual(Usual(slowest_s=self._baseline.usual_s))
+        self._oracle.set_usual(self._baseline.usual)
         self._improve(self._baseline.grant)
 
     def _search_capabilities(self) -> None:
@@ -197,7 +199,7 @@ class Campaign:
             _log.warning("%s cannot report system calls here: searching black box", self._engine.name)
             return universe
         uses = observe_syscalls(self._oracle, self._best)
-        self._oracle.set_usual(Usual(slowest_s=self.findings.baseline.usual_s, uses=uses))
+        self._oracle.set_usual(replace(self.findings.baseline.usual, uses=uses))
         candidates = self._observed = universe & uses.keys()
         for _ in range(MORE_OBSERVATION_ROUNDS):
             trial = self._ask(self._best.with_syscalls(candidates), "syscalls")
@@ -280,7 +282,7 @@ class Campaign:
         watched = grant.syscalls is not None and self._engine.observes_syscalls
         observe = Observe.DENIALS if watched else Observe.NOTHING
         # A proof must not be a machine that was busy for a moment.
-        patience = 2.0 if phase == "certify" else 1.0
+        patience = 3.0 if phase == "certify" else 1.0
         return self._oracle.ask(
             grant,
             phase=phase,

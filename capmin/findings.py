@@ -10,7 +10,7 @@ from capmin.baseline import Baseline
 from capmin.engines import Engine, Image
 from capmin.evidence import denied_attempt, telling_line
 from capmin.grant import Grant
-from capmin.judge import judge
+from capmin.judge import Usual, judge
 from capmin.minimise import Minimum
 from capmin.privileges import Privilege, Syscall
 from capmin.result import (
@@ -45,7 +45,8 @@ class Findings:
     @property
     def confirmed(self) -> int:
         """How many of the confirming launches worked."""
-        return sum(judge(launch)[0] is Verdict.WORKS for launch in self.confirmations)
+        usual = self.baseline.usual
+        return sum(judge(launch, usual)[0] is Verdict.WORKS for launch in self.confirmations)
 
     @property
     def proven(self) -> bool:
@@ -144,5 +145,5 @@ def _count(trials: tuple[Trial, ...], kept: int) -> TrialCount:
         total=len(trials),
         lower_bound=kept + 1,
         launches=len(launches),
-        unresolved=sum(judge(launch)[0] is Verdict.UNRESOLVED for launch in launches),
+        unresolved=sum(judge(launch, Usual())[0] is Verdict.UNRESOLVED for launch in launches),
     )

@@ -9,7 +9,7 @@ from capmin.grant import Grant
 from capmin.privileges import Syscall
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
-from capmin.trial import Launch, Verdict
+from capmin.trial import Launch, Program, Verdict
 
 PROBE_PAUSE_S = 0.02
 """Between two probes of a service that is not ready: about what launching a probe costs."""
@@ -22,9 +22,14 @@ SLOW_FACTOR, SLOW_FLOOR_S = 2.0, 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usual:
-    """How launches go with everything granted: seconds by scenario, and uses of privileges in one launch."""
+    """How launches go with everything granted.
+
+    By scenario: seconds, and the programs that run whenever the test passes; and uses of system calls in one
+    launch.
+    """
 
     slowest_s: Mapping[str, float] = field(default_factory=dict)
+    programs: Mapping[str, frozenset[Program]] = field(default_factory=dict)
     uses: Mapping[Syscall, int] = field(default_factory=dict)
 
 
@@ -72,29 +77,41 @@ def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Laun
             duration_s=time.monotonic() - started,
             output=container.output(),
             probe_output=seen.probe_output,
+            programs=seen.programs,
             attempts=container.attempts(),
             granted=container.granted(),
         )
 
 
-def judge(launch: Launch) -> tuple[Verdict, str]:
+def judge(launch: Launch, usual: Usual) -> tuple[Verdict, str]:
     """The verdict on one launch, and the reason in one line.
 
     Asked is not given: where the kernel says that the process had other capabilities than those granted,
-    nothing is concluded.
+    nothing is concluded. A service that answers, but no longer as the users it usually runs as, is broken:
+    nginx that is denied geteuid takes itself for unprivileged and leaves its workers root.
     """
     if launch.granted is not None and launch.granted.bounding != launch.grant.capabilities:
         odd = sorted(launch.granted.bounding ^ launch.grant.capabilities)
         return Verdict.UNRESOLVED, f"the kernel gave another bounding set than asked for: {' '.join(odd)}"
+    trouble = _trouble(launch) or _missing_program(launch, usual)
+    return (Verdict.WORKS, "the test passed") if trouble is None else (Verdict.BREAKS, trouble)
+
+
+def _trouble(launch: Launch) -> str | None:
     if launch.refused is not None:
-        return Verdict.BREAKS, f"the runtime could not start it: {launch.refused}"
+        return f"the runtime could not start it: {launch.refused}"
     if launch.service_exit_code is not None:
-        return Verdict.BREAKS, f"the service ended with exit code {launch.service_exit_code}"
+        return f"the service ended with exit code {launch.service_exit_code}"
     if launch.timed_out:
-        return Verdict.BREAKS, f"no success within {launch.duration_s:.1f} s"
+        return f"no success within {launch.duration_s:.1f} s"
     if launch.exit_code != 0:
-        return Verdict.BREAKS, f"the test ended with exit code {launch.exit_code}"
-    return Verdict.WORKS, "the test passed"
+        return f"the test ended with exit code {launch.exit_code}"
+    return None
+
+
+def _missing_program(launch: Launch, usual: Usual) -> str | None:
+    missing = sorted(usual.programs.get(launch.scenario, frozenset()) - launch.programs)
+    return f"{missing[0].name} does not run as user {missing[0].uid}" if missing else None
 
 
 def degradation(launch: Launch, usual: Usual) -> str | None:
@@ -120,6 +137,7 @@ class _Seen:
     end: Exit | None
     service_end: Exit | None = None
     probe_output: str = ""
+    programs: frozenset[Program] = frozenset()
 
 
 def _refusal(seen: _Seen) -> str | None:
@@ -135,8 +153,13 @@ def _probe_until_ready(service: Container, scenario: Scenario, stage: Stage, dea
             end = beside.wait(max(0.0, deadline - time.monotonic()))
             output = beside.output()
         passed = end is not None and end.code == 0
+        programs = _programs(service) if passed else frozenset()
         service_end = service.wait(0.0 if passed else PROBE_PAUSE_S)
         if passed or service_end is not None:
-            return _Seen(end=end, service_end=service_end, probe_output=output)
+            return _Seen(end=end, service_end=service_end, probe_output=output, programs=programs)
         if time.monotonic() >= deadline:
             return _Seen(end=None, probe_output=output)
+
+
+def _programs(container: Container) -> frozenset[Program]:
+    return frozenset(Program(name=process.name, uid=process.uid) for process in container.processes())

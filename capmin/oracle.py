@@ -54,7 +54,7 @@ class Oracle:
         self._lock = threading.Lock()
         self._replay = _by_question(recorder.trials())
         self._trials: list[Trial] = []
-        self._usual: Usual | None = None
+        self._usual = Usual()
         self._stopped = False
         self._next_number = 1 + max((trial.number for trial in recorder.trials()), default=0)
 
@@ -134,8 +134,6 @@ class Oracle:
         raise EngineError(f"{self._engine.name}: a launch cannot be judged: {reason}")
 
     def _degradation(self, launches: Iterable[Launch]) -> str | None:
-        if self._usual is None:
-            return None
         return next(filter(None, (degradation(launch, self._usual) for launch in launches)), None)
 
     def _play_all(
@@ -146,7 +144,7 @@ class Oracle:
         for scenario, stage in self._stages.items():
             launch = self._play(scenario, adapt(stage), grant)
             launches.append(launch)
-            verdict, reason = judge(launch)
+            verdict, reason = judge(launch, self._usual)
             if verdict is not Verdict.WORKS:
                 return verdict, f"{scenario.name}: {reason}"
         return verdict, reason

@@ -39,6 +39,14 @@ class Granted:
     no_new_privileges: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Program:
+    """A program that ran, and as which user on the host: its name in /proc, and its effective user id."""
+
+    name: str
+    uid: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Launch:
     """One start of a container, as observed; nothing judged.
@@ -47,7 +55,8 @@ class Launch:
     beside a service; None where it never ended by itself. ``service_exit_code`` is set where the service
     ended though it should have gone on. ``refused`` holds the runtime's words where it could not start the
     program. ``output`` is the searched container's, ``probe_output`` that of the last probe beside a service.
-    ``attempts`` and ``granted`` are None where the engine cannot tell.
+    ``programs`` are those that ran in a service when its test passed. ``attempts`` and ``granted`` are None
+    where the engine cannot tell.
     """
 
     scenario: str
@@ -59,6 +68,7 @@ class Launch:
     timed_out: bool = False
     output: str = ""
     probe_output: str = ""
+    programs: frozenset[Program] = frozenset()
     attempts: tuple[Attempt, ...] | None = None
     granted: Granted | None = None
 

@@ -96,10 +96,11 @@ class Exit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
-    """A process in a container, as the host sees it."""
+    """A process in a container, as the host sees it; ``uid`` is its effective user there."""
 
     pid: int
     parent: int
+    uid: int
     name: str
 
 

@@ -25,6 +25,7 @@ _NEVER_STARTED = 125
 """docker run's exit code where the runtime failed; the daemon's own number for it is 128."""
 
 _EXEC_LIMIT_S = 1.0
+_FOLLOWER_LIMIT_S = 5.0
 _CONFLICT = 409
 
 
@@ -41,10 +42,8 @@ class DockerContainer:
     when the container has ended, or closed its output.
     """
 
-    def __init__(
-        self, daemon: Daemon, identity: str, sidecars: Sidecars, listener: SeccompListener | None
-    ) -> None:
-        self.identity = identity
+    def __init__(self, daemon: Daemon, sidecars: Sidecars, listener: SeccompListener | None) -> None:
+        self.identity = ""
         self._daemon = daemon
         self._sidecars = sidecars
         self._listener = listener
@@ -56,12 +55,13 @@ class DockerContainer:
         self._stream: CancellableStream[bytes] | None = None
         self._follower: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the program, every byte it writes followed.
+    def start(self, identity: str) -> None:
+        """Start the program of a container that was created; every byte that it writes is followed.
 
         Raises:
             EngineError: for any reason but what the container was granted.
         """
+        self.identity = identity
         client = self._daemon.client
         with daemon_faults(self._daemon.address):
             # Attached before the start, and nothing is missed.
@@ -106,14 +106,14 @@ class DockerContainer:
         """What `ps` on the daemon's host says, pids are those of that host."""
         with daemon_faults(self._daemon.address):
             try:
-                table = self._daemon.client.top(self.identity, ps_args="-eo pid,ppid,comm")
+                table = self._daemon.client.top(self.identity, ps_args="-eo pid,ppid,euid,comm")
             except APIError as error:
                 if error.status_code == _CONFLICT or "is not running" in explanation(error):
                     return ()
                 raise
         return tuple(
-            Process(pid=int(pid), parent=int(parent), name=name)
-            for pid, parent, name in table["Processes"] or ()
+            Process(pid=int(pid), parent=int(parent), uid=int(uid), name=name)
+            for pid, parent, uid, name in table["Processes"] or ()
         )
 
     def attempts(self) -> tuple[Attempt, ...] | None:
@@ -125,12 +125,13 @@ class DockerContainer:
         return self._granted
 
     def close(self) -> None:
-        """Stop following; the container is gone by now."""
+        """Let go of the connection, after the container was removed: that ends it, and its follower."""
+        if self._follower is not None:
+            self._follower.join(_FOLLOWER_LIMIT_S)
         if self._stream is not None:
             with suppress(OSError, DockerException, RequestException):
-                self._stream.close()
-        if self._follower is not None:
-            self._follower.join(timeout=5.0)
+                # Its own close() shuts the connection down and leaves it open (docker-py 7.2).
+                self._stream._response.close()  # type: ignore[attr-defined] # noqa: SLF001
 
     def _refuse(self, words: str) -> None:
         with daemon_faults(self._daemon.address):
