@@ -13,7 +13,7 @@ from capmin.findings import Findings
 from capmin.grant import Grant
 from capmin.judge import Stage, play
 from capmin.minimise import Minimum, Outcome, minimise
-from capmin.minimise.search import MAX_REPEATS
+from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS
 from capmin.observation import observe_syscalls
 from capmin.oracle import Oracle, Recorder
 from capmin.privileges import Capability, Privilege, Syscall
@@ -223,7 +223,7 @@ class Campaign:
             *sorted(self._best.syscalls or ()),
         )
         self._minimum = self._minimise(
-            candidates, phase="certify", algorithm="linear", prove=True, known=self._known(candidates)
+            candidates, phase="certify", algorithm=CERTIFY_ONLY, prove=True, known=self._known(candidates)
         )
         self._improve(self._best.without(frozenset(candidates) - self._minimum.kept))
 
