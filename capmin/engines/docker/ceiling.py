@@ -83,8 +83,8 @@ class _Probe:
 
     @contextmanager
     def _created(self, names: Iterable[Capability]) -> Iterator[str]:
-        host = host_config(self.daemon.client, names, None)
-        config = container_config(self.daemon.client, self.image, ("/capmin",), self.labels, host)
+        host = host_config(self.daemon, names, None)
+        config = container_config(self.daemon, self.image, ("/capmin",), self.labels, host)
         with created(self.daemon, config, f"capmin-ceiling-{uuid.uuid4().hex[:12]}") as identity:
             yield identity
 

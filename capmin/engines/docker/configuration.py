@@ -2,33 +2,33 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from docker import APIClient
 from docker.types import Healthcheck, HostConfig, LogConfig
 
 from capmin.engines import MEMORY_LIMIT_BYTES, PIDS_LIMIT, UNPRIVILEGED_PORT_START, Image
+from capmin.engines.docker.daemon import Daemon
 from capmin.privileges import Capability
 from capmin.scenario import Command
 from capmin.seccomp import SeccompProfile
 
 
 def host_config(
-    client: APIClient, capabilities: Iterable[Capability], profile: SeccompProfile | None
+    daemon: Daemon, capabilities: Iterable[Capability], profile: SeccompProfile | None
 ) -> HostConfig:
     """A container on a network of its own; without a profile the daemon's default filter applies."""
-    sysctl = {"net.ipv4.ip_unprivileged_port_start": str(UNPRIVILEGED_PORT_START)}
-    return client.create_host_config(
+    return daemon.client.create_host_config(
         network_mode="none",
-        sysctls=sysctl,
+        sysctls=_sysctls(daemon),
         security_opt=[] if profile is None else [f"seccomp={json.dumps(profile.to_docker())}"],
         **_always(capabilities),
     )
 
 
-def sidecar_host_config(client: APIClient, capabilities: Iterable[Capability], neighbour: str) -> HostConfig:
+def sidecar_host_config(daemon: Daemon, capabilities: Iterable[Capability], neighbour: str) -> HostConfig:
     """A container with nothing held back, on the network of another one."""
-    return client.create_host_config(
+    return daemon.client.create_host_config(
         network_mode=f"container:{neighbour}",
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],
         **_always(capabilities),
@@ -36,10 +36,10 @@ def sidecar_host_config(client: APIClient, capabilities: Iterable[Capability], n
 
 
 def container_config(
-    client: APIClient, image: Image, argv: Command | None, labels: Mapping[str, str], host: HostConfig
+    daemon: Daemon, image: Image, argv: Command | None, labels: Mapping[str, str], host: HostConfig
 ) -> dict[str, Any]:
     """Input closed, no terminal, and none of the image's health checks, which would run beside the test."""
-    config: dict[str, Any] = client.create_container_config(
+    config: dict[str, Any] = daemon.client.create_container_config(
         image.handle,
         # Without an argv both are empty, and the daemon takes the image's own.
         command=list(argv[1:]) if argv else [],
@@ -49,6 +49,15 @@ def container_config(
         healthcheck=Healthcheck(test=["NONE"]),
     )
     return config
+
+
+def _sysctls(daemon: Daemon) -> dict[str, str]:
+    sysctls = {"net.ipv4.ip_unprivileged_port_start": str(UNPRIVILEGED_PORT_START)}
+    # Without a network, Docker 20.10 leaves IPv6 off and 26 has it on (measured): off is what all engines do.
+    # A kernel without IPv6 refuses the names, and what a remote host has cannot be told.
+    if daemon.is_local and Path("/proc/sys/net/ipv6").exists():
+        sysctls |= {f"net.ipv6.conf.{name}.disable_ipv6": "1" for name in ("all", "default", "lo")}
+    return sysctls
 
 
 def _always(capabilities: Iterable[Capability]) -> dict[str, Any]:

@@ -90,13 +90,13 @@ class DockerEngine:
             )
         with ExitStack() as stack:
             listener, profile = self._filter(spec, grant, stack)
-            host = host_config(self._daemon.client, grant.capabilities, profile)
+            host = host_config(self._daemon, grant.capabilities, profile)
             yield self._launched(spec, host, listener, stack)
 
     @contextmanager
     def beside(self, neighbour: str, spec: LaunchSpec) -> Iterator[DockerContainer]:
         """A container with every privilege that the daemon can give, on the network of another one."""
-        host = sidecar_host_config(self._daemon.client, self.ceiling, neighbour)
+        host = sidecar_host_config(self._daemon, self.ceiling, neighbour)
         with ExitStack() as stack:
             yield self._launched(spec, host, None, stack)
 
@@ -135,15 +135,13 @@ class DockerEngine:
         self, spec: LaunchSpec, host: HostConfig, listener: SeccompListener | None, stack: ExitStack
     ) -> DockerContainer:
         """A container started, and removed with the stack; tried again where the daemon is at fault."""
-        client = self._daemon.client
-        config = container_config(client, spec.image, spec.argv, self._labels(spec.labels), host)
+        config = container_config(self._daemon, spec.image, spec.argv, self._labels(spec.labels), host)
         for attempt in stamina.retry_context(on=DaemonFault, attempts=_TRIES, timeout=_TRIES_LIMIT_S):
             with attempt, ExitStack() as trial:
                 name = f"capmin-{self._options.campaign}-{uuid.uuid4().hex[:12]}"
-                identity = trial.enter_context(created(self._daemon, config, name))
-                container = DockerContainer(self._daemon, identity, self, listener)
+                container = DockerContainer(self._daemon, self, listener)
                 trial.callback(container.close)
-                container.start()
+                container.start(trial.enter_context(created(self._daemon, config, name)))
                 stack.push(trial.pop_all())
                 return container
         raise AssertionError
