@@ -63,6 +63,11 @@ class DebianRecipe:
     run: tuple[Command, ...] = ()
     configuration: Document = field(default_factory=dict)
 
+    @property
+    def reference(self) -> str:
+        """The name that its image has in capmin's cache."""
+        return f"capmin/{self.name}:latest"
+
 
 def build(recipe: DebianRecipe, cache: RootfsCache, *, fresh: bool = False) -> Image:
     """The image of a recipe, built unless it was before; ``fresh`` builds again, with today's packages.
@@ -83,7 +88,7 @@ class _Build:
 
     @property
     def reference(self) -> str:
-        return f"capmin/{self.recipe.name}:latest"
+        return self.recipe.reference
 
     @property
     def origin(self) -> Path | None:

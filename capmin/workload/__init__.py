@@ -1,0 +1,124 @@
+"""Workloads: a folder says how to get an image, and what it must still do (``workloads/README.md``)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from capmin.engines import Image
+from capmin.engines.debian import DebianRecipe, build
+from capmin.engines.places import cache_dir
+from capmin.engines.rootfs import RootfsCache
+from capmin.errors import UsageError
+from capmin.scenario import Scenario
+from capmin.workload.document import Document, read_document
+from capmin.workload.schema import DebianTable, ImageTable, ScenarioTable, WorkloadTable
+
+FILE_NAME = "workload.toml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """An image, as a reference or a recipe for one, and the scenarios that it must pass."""
+
+    name: str
+    path: Path
+    description: str
+    image: str | DebianRecipe
+    scenarios: tuple[Scenario, ...]
+
+    @property
+    def reference(self) -> str:
+        """What engines find the image by, once it is built."""
+        return self.image if isinstance(self.image, str) else self.image.reference
+
+    def build(self, *, fresh: bool = False) -> str:
+        """Have the image in capmin's cache, building it if need be; gives its reference.
+
+        Raises:
+            EngineError: mmdebstrap is missing or failed.
+        """
+        if isinstance(self.image, DebianRecipe):
+            with RootfsCache(cache_dir()) as cache:
+                build(self.image, cache, fresh=fresh)
+        return self.reference
+
+
+def load_workload(path: Path) -> Workload:
+    """Read a workload from its folder, or from its file.
+
+    Raises:
+        UsageError: there is none, or it is not as ``workloads/README.md`` says; the message names file,
+            line and key.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.exists():
+        raise UsageError(f"no workload at {path}: there is no {file}")
+    document = read_document(file)
+    table = document.parse(WorkloadTable)
+    if not table.scenario:
+        raise document.error((), "has no [[scenario]]: say what the image must still do")
+    _check_scenarios(table, document)
+    name = table.image.name or _name_of(file)
+    return Workload(
+        name=name,
+        path=file,
+        description=table.description,
+        image=_image(table.image, name, document),
+        scenarios=tuple(_scenario(scenario) for scenario in table.scenario),
+    )
+
+
+def find_workloads(folder: Path) -> tuple[Path, ...]:
+    """The workloads in a folder of folders, by name."""
+    return tuple(sorted(file.parent for file in folder.glob(f"*/{FILE_NAME}")))
+
+
+def build_recipe(path: Path, cache: RootfsCache) -> Image:
+    """Build the image of a file that has an ``[image]``, and need not have scenarios.
+
+    Raises:
+        UsageError: it is not as it should be.
+        EngineError: mmdebstrap is missing or failed.
+    """
+    document = read_document(path)
+    table = document.parse(WorkloadTable)
+    image = _image(table.image, table.image.name or _name_of(path), document)
+    return cache.image(image) if isinstance(image, str) else build(image, cache)
+
+
+def _name_of(file: Path) -> str:
+    return file.resolve().parent.name if file.name == FILE_NAME else file.stem
+
+
+def _check_scenarios(table: WorkloadTable, document: Document) -> None:
+    names = [scenario.name for scenario in table.scenario]
+    runs = table.image.debian is None or table.image.entrypoint or table.image.cmd
+    for index, scenario in enumerate(table.scenario):
+        if scenario.name in names[:index]:
+            raise document.error(("scenario", index, "name"), f"there is another scenario {scenario.name!r}")
+        if scenario.service and not runs:
+            raise document.error(
+                ("scenario", index, "service"), "the image has neither entrypoint nor cmd to run as a service"
+            )
+
+
+def _image(table: ImageTable, name: str, document: Document) -> str | DebianRecipe:
+    if table.reference is not None:
+        return table.reference
+    files = document.path.parent / table.files if table.files else None
+    if files and not files.is_dir():
+        raise document.error(("image", "files"), f"there is no directory {files}")
+    debian = table.debian or DebianTable()
+    return DebianRecipe(
+        name=name,
+        origin=document.path.absolute(),
+        suite=debian.suite,
+        variant=debian.variant,
+        packages=debian.packages,
+        files=files,
+        run=table.run,
+        configuration=table.configuration(),
+    )
+
+
+def _scenario(table: ScenarioTable) -> Scenario:
+    return Scenario(name=table.name, test=table.test, service=table.service, test_image=table.test_image)
