@@ -228,10 +228,7 @@ class Campaign:
         self._improve(self._best.without(frozenset(candidates) - self._minimum.kept))
 
     def _known(self, elements: Iterable[Privilege]) -> list[tuple[frozenset[Privilege], Outcome[Privilege]]]:
-        """What the trials so far say about these elements, the rest of the best grant being as it is.
-
-        A launch that ran into its time limit says too little: what was slow may have been the machine.
-        """
+        """What the trials so far say about these elements, the rest of the best grant being as it is."""
         candidates = tuple(elements)
         fixed = self._best.without(frozenset(candidates))
         return [
@@ -240,7 +237,6 @@ class Campaign:
             if trial.phase in ("capabilities", "syscalls", "certify")
             and trial.grant.without(frozenset(candidates)) == fixed
             and trial.grant.privileges <= self._best.privileges
-            and not trial.launches[-1].timed_out
         ]
 
     def _minimise(
@@ -281,12 +277,10 @@ class Campaign:
     def _ask(self, grant: Grant, phase: str) -> Trial:
         watched = grant.syscalls is not None and self._engine.observes_syscalls
         observe = Observe.DENIALS if watched else Observe.NOTHING
-        # A proof must not be a machine that was busy for a moment.
-        patience = 3.0 if phase == "certify" else 1.0
         return self._oracle.ask(
             grant,
             phase=phase,
-            adapt=lambda stage: replace(stage, observe=observe, limit_s=patience * stage.limit_s),
+            adapt=lambda stage: replace(stage, observe=observe),
         )
 
     def _outcome(self, trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from capmin.engines import Container, Engine, Exit, Image, LaunchSpec, Observe
 from capmin.grant import Grant
+from capmin.patience import Patience
 from capmin.privileges import Syscall
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
@@ -49,7 +50,7 @@ class Stage:
 
 
 def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Launch:
-    """Launch a scenario once and observe; always ends within a little more than ``stage.limit_s``.
+    """Launch a scenario once and observe, as long as `Patience` lasts with ``stage.limit_s``.
 
     Raises:
         EngineError: the engine is broken.
@@ -62,11 +63,12 @@ def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Laun
         seccomp_profile=stage.seccomp_profile,
     )
     started = time.monotonic()
+    patience = Patience(stage.limit_s)
     with engine.start(spec, grant) as container:
         if scenario.service:
-            seen = _probe_until_ready(container, scenario, stage, started + stage.limit_s)
+            seen = _probe_until_ready(container, scenario, stage, patience)
         else:
-            seen = _Seen(end=container.wait(stage.limit_s))
+            seen = _Seen(end=_wait(container, patience))
         return Launch(
             scenario=scenario.name,
             grant=grant,
@@ -145,20 +147,27 @@ def _refusal(seen: _Seen) -> str | None:
     return None if end is None else end.refused
 
 
-def _probe_until_ready(service: Container, scenario: Scenario, stage: Stage, deadline: float) -> _Seen:
+def _probe_until_ready(service: Container, scenario: Scenario, stage: Stage, patience: Patience) -> _Seen:
     """Probe again and again: success decides at once, and so does the end of the service."""
     probe = LaunchSpec(image=stage.test_image, argv=scenario.test, denied_errno=stage.denied_errno)
     while True:
         with service.beside(probe) as beside:
-            end = beside.wait(max(0.0, deadline - time.monotonic()))
+            end = _wait(beside, patience)
             output = beside.output()
         passed = end is not None and end.code == 0
         programs = _programs(service) if passed else frozenset()
         service_end = service.wait(0.0 if passed else PROBE_PAUSE_S)
         if passed or service_end is not None:
             return _Seen(end=end, service_end=service_end, probe_output=output, programs=programs)
-        if time.monotonic() >= deadline:
+        if patience.left_s() == 0.0:
             return _Seen(end=None, probe_output=output)
+
+
+def _wait(container: Container, patience: Patience) -> Exit | None:
+    while (left_s := patience.left_s()) > 0.0:
+        if (end := container.wait(left_s)) is not None:
+            return end
+    return container.wait(0.0)
 
 
 def _programs(container: Container) -> frozenset[Program]:
