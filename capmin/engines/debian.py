@@ -7,6 +7,7 @@ Images of one suite share their bootstrap, which is an image in the cache too: p
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Literal
 from capmin.engines import Image
 from capmin.engines._process import run
 from capmin.engines.debian_archive import apt_options, archives
-from capmin.engines.image_config import Document, host_architecture, plain_document
+from capmin.engines.image_config import DEFAULT_PATH, Document, host_architecture, plain_document
 from capmin.engines.image_source import Unpacked
 from capmin.engines.rootfs import RootfsCache
+from capmin.errors import EngineError
 from capmin.scenario import Command
 
 Variant = Literal["essential", "minbase", "extract"]
@@ -141,25 +143,32 @@ def _bootstrap(recipe: DebianRecipe, variant: Variant | Literal["custom"], rootf
     if recipe.packages:
         command.append(f"--include={','.join(recipe.packages)}")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH_S), "LC_ALL": "C.UTF-8"}
-    run(
-        [*command, recipe.suite, str(rootfs), *archives(recipe.suite)],
-        limit_s=_LIMIT_S,
-        environment=environment,
-    )
+    command += [recipe.suite, str(rootfs), *archives(recipe.suite)]
+    done = run(command, limit_s=_LIMIT_S, environment=environment, may_fail=True)
+    if done.exit_code != 0:
+        # The last word is always "mmdebstrap failed to run"; the first error says why.
+        errors = [line for line in done.stderr.splitlines() if line.startswith(("E: ", "unshare: "))]
+        raise EngineError(
+            f"cannot build {recipe.reference}: {(errors or ['mmdebstrap failed'])[0].removeprefix('E: ')}\n"
+            "check its packages and suite, and that Debian's archive (or CAPMIN_DEBIAN_MIRROR) can be reached"
+        )
 
 
 def _customise(recipe: DebianRecipe, rootfs: Path) -> None:
     if recipe.files:
         _overlay(recipe.files, rootfs)
     for command in recipe.run:
-        run(
+        done = run(
             [*_CONTAINED, "--net", f"--root={rootfs}", "--wd=/", "--mount-proc", "--", *command],
             limit_s=_LIMIT_S,
-            environment={
-                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "HOME": "/root",
-            },
+            environment={"PATH": DEFAULT_PATH.removeprefix("PATH="), "HOME": "/root"},
+            may_fail=True,
         )
+        if done.exit_code != 0:
+            words = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+            raise EngineError(
+                f"cannot build {recipe.reference}: {shlex.join(command)} ended with {done.exit_code}: {words}"
+            )
 
 
 def _overlay(files: Path, rootfs: Path) -> None:
