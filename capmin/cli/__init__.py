@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "search": "Find the smallest set of privileges with which an image's tests pass.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
-        "workload": "List, build and show the workloads.",
+        "workload": "List, check and build workloads.",
     }
 )
 
