@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capmin.errors import EngineError, UsageError
@@ -43,6 +43,7 @@ def recorded(path: Path) -> tuple[Trial, ...]:
         return campaign.trials()
 
 
+@settings(deadline=None)  # the first example makes the strategies
 @given(trials=strategies.campaigns)
 def test_trials_come_back_equal(trials: Sequence[Trial]) -> None:
     with Store(":memory:") as store:
@@ -52,6 +53,7 @@ def test_trials_come_back_equal(trials: Sequence[Trial]) -> None:
         assert campaign.trials() == tuple(trials)
 
 
+@settings(deadline=None)  # the first example makes the strategies
 @given(made=strategies.trials(1), order=st.randoms(use_true_random=False))
 def test_launches_recorded_one_by_one_in_any_order_come_back_in_the_trials(
     made: Trial, order: random.Random

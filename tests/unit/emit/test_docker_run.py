@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capmin.emit import emit, write
@@ -88,6 +88,7 @@ def test_hostile_image_names_stay_names(place: Path, name: str) -> None:
     assert not (Path.cwd() / "pwned").exists()
 
 
+@settings(max_examples=50, deadline=None)  # two processes an example
 @given(
     name=WORDS.filter(bool),
     options=st.lists(WORDS.filter(lambda word: word != "--")),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capmin.emit import emit
@@ -31,12 +31,14 @@ def answer(document: dict[str, Any], name: str) -> tuple[str, int | None]:
     return document["defaultAction"], None
 
 
+@settings(deadline=None)  # the first example reads the tables
 @given(required=st.frozensets(st.sampled_from(CALLS)), errno=st.sampled_from([1, 38]))
 def test_it_allows_what_is_required_and_the_floor(required: frozenset[str], errno: int) -> None:
     profile = replace(NGINX, required=required, denied_errno=errno)  # type: ignore[arg-type]  # of the table
     assert parsed(profile).allowed == required | FLOOR
 
 
+@settings(deadline=None)  # the first example reads the tables
 @given(required=st.frozensets(st.sampled_from(CALLS)), errno=st.sampled_from([1, 38]))
 def test_docker_20_10_answers_every_denied_call_with_the_same_errno(
     required: frozenset[str], errno: int
