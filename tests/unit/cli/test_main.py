@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
 from types import SimpleNamespace
@@ -66,13 +65,16 @@ def test_help_loads_no_command_and_is_quick() -> None:
 
 
 def test_help_takes_less_than_its_limit_as_a_whole_process() -> None:
-    # The best of several: the machine may be busy with the other tests. 0.09 s measured.
+    # Processor time, which other tests on the same machine do not change much: 0.09 s measured, and no more
+    # on the clock of an idle machine.
     def seconds() -> float:
-        start = time.monotonic()
-        subprocess.run([*CAPMIN, "--help"], stdout=subprocess.DEVNULL, check=True)
-        return time.monotonic() - start
+        process = subprocess.Popen([*CAPMIN, "--help"], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_utime + usage.ru_stime
 
-    assert min(seconds() for _ in range(8)) < HELP_LIMIT_S
+    assert min(seconds() for _ in range(5)) < HELP_LIMIT_S
 
 
 @pytest.mark.parametrize("name", COMMANDS)
