@@ -1,7 +1,7 @@
 """What the contract suite launches with: each real engine in turn, and nothing left after each test."""
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 import pytest
 
-from capmin.engines import Engine, Exit, Image, LaunchSpec, Observe
+from capmin.engines import Engine, Exit, Image, LaunchSpec
 from capmin.engines.rootfs import RootfsCache
 from capmin.errors import EngineError
 from capmin.grant import Grant
@@ -104,17 +104,11 @@ def bench(engine_name: str, benches: Callable[[str], Bench], engines: Engines) -
 
 @pytest.fixture
 def observing(bench: Bench) -> Bench:
-    """An engine that observes system calls."""
+    """One of the engines that observe system calls; for tests marked with `on_observing_engines`."""
     if not bench.engine.observes_syscalls:
-        if bench.engine.name == "docker" and bench.engine.version.startswith("20."):
-            pytest.skip("Docker before 23 drops listenerPath")
         missing(f"{bench.engine.name} {bench.engine.version} does not observe system calls here")
     return bench
 
 
-def facts(text: str) -> Mapping[str, str]:
-    """Lines of a key, a tab and a value."""
-    return dict(line.split("\t", 1) for line in text.splitlines())
-
-
-__all__ = ["Bench", "Ended", "Observe", "facts"]
+on_observing_engines = pytest.mark.parametrize("engine_name", ["runc", "docker-modern"])
+"""Docker before 23, which the other daemon is as a rule, drops listenerPath."""

@@ -37,9 +37,10 @@ def _mounts(options: EngineOptions) -> Iterator[str]:
 
 def _cgroups(options: EngineOptions) -> Iterator[str]:
     """Those of the state directories there are: a session's has that of its directory in its name."""
-    for directory in options.state_dir.iterdir():
-        for found in Path("/sys/fs/cgroup").glob(f"**/capmin-{directory.name}/*/"):
-            yield f"cgroup {found}"
+    top = Path("/sys/fs/cgroup")
+    for hierarchy in (top, *top.glob("*/")):
+        for directory in options.state_dir.iterdir():
+            yield from (f"cgroup {found}" for found in hierarchy.glob(f"capmin-{directory.name}/*/"))
 
 
 def _files(options: EngineOptions) -> Iterator[str]:

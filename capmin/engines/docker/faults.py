@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from capmin.errors import EngineError
+from capmin.errors import EngineError, ImageError
 
 _RUNTIME_WORDS = (
     "OCI runtime",
@@ -27,6 +27,10 @@ _HOST_WORDS = (
     "unable to apply cgroup configuration",
 )
 """The runtime speaks, but of its host or of capmin: nothing may be judged from it."""
+
+
+_IMAGE_WORDS = ("unable to find user", "unable to find group", "no command specified")
+"""The image's configuration cannot be followed, whatever is granted."""
 
 
 class DaemonFault(EngineError):
@@ -52,7 +56,10 @@ def daemon_faults(address: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        message = f"the Docker daemon at {address} failed: {explanation(error)}"
+        words = explanation(error)
+        if any(word in words.lower() for word in _IMAGE_WORDS):
+            raise ImageError(f"the image cannot be launched: {words}") from error
+        message = f"the Docker daemon at {address} failed: {words}"
         # What it calls our own mistake is one when it is repeated, too.
         raise (EngineError if error.is_client_error() else DaemonFault)(message) from error
     except (DockerException, RequestException, OSError) as error:
