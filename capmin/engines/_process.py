@@ -86,10 +86,6 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
-    def close_input(self) -> None:
-        if self._process.stdin:
-            self._process.stdin.close()
-
     def close(self) -> None:
         """End it if it runs on, and let go of it."""
         self.kill()
@@ -99,8 +95,10 @@ class Running:
             self.pidfd = -1
 
 
-def spawn(arguments: Sequence[str], *, hold_input: bool = False, output: int | None = None) -> Running:
-    """Start a program. Its input is empty, or open as long as this process lives.
+def spawn(
+    arguments: Sequence[str], *, standard_input: int | None = None, output: int | None = None
+) -> Running:
+    """Start a program. Its input is a descriptor, which stays the caller's, or empty.
 
     Its stdout and stderr both go to the descriptor ``output``, or are dropped.
 
@@ -111,7 +109,7 @@ def spawn(arguments: Sequence[str], *, hold_input: bool = False, output: int | N
         return Running(
             subprocess.Popen(
                 list(arguments),
-                stdin=subprocess.PIPE if hold_input else subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if standard_input is None else standard_input,
                 stdout=subprocess.DEVNULL if output is None else output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Self
 from capmin.engines import EngineOptions, Image, LaunchSpec
 from capmin.engines._process import run
 from capmin.engines.filtering import filter_for, observes
+from capmin.engines.fostering import Fostering
 from capmin.engines.oci_spec import Host
 from capmin.engines.overlay import mount_tmpfs
 from capmin.engines.runc_container import Launch, RuncContainer, Site, new_identity
 from capmin.engines.state import StateDirectory
-from capmin.engines.subreaper import orphans_come_here
 from capmin.errors import EngineError
 from capmin.grant import Grant
 from capmin.observe import notify_abi
@@ -39,8 +39,9 @@ _LISTENER_SINCE = (1, 1)
 class RuncEngine:
     """Launches containers through runc alone; needs root.
 
-    Several threads may start containers at once. Images come unpacked from ``images``; each launch sees its
-    image through an overlay of its own on a tmpfs. Close it after the last container, by its ``with`` block.
+    Several threads may start containers at once. Images come unpacked from ``images``, which is the engine's
+    from then on; each launch sees its image through an overlay of its own on a tmpfs. Close the engine after
+    the last container.
 
     Raises:
         EngineError: not root, no runc, or the state directory cannot be made.
@@ -57,10 +58,15 @@ class RuncEngine:
         with contextlib.ExitStack() as stack:
             self._state = stack.enter_context(StateDirectory(options.state_dir))
             mount_tmpfs(self._state.path)
-            stack.enter_context(orphans_come_here())
+            fostering = stack.enter_context(Fostering())
+            stack.enter_context(images)
             self._teardown = stack.pop_all()
         self._site = Site(
-            path=self._state.path, cgroup=self._state.cgroup, host=Host.detect(), ceiling=self.ceiling
+            path=self._state.path,
+            cgroup=self._state.cgroup,
+            host=Host.detect(),
+            ceiling=self.ceiling,
+            fostering=fostering,
         )
 
     @property

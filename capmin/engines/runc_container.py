@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal as signals
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from capmin.engines import Container, Exit, Image, LaunchSpec, Process, keeper
-from capmin.engines._process import Running, spawn
 from capmin.engines.etc_files import write_etc
+from capmin.engines.fostering import Fostered, Fostering
 from capmin.engines.never_started import NeverStarted
 from capmin.engines.oci_spec import Bundle, Host, config
 from capmin.engines.oci_user import resolve_user
@@ -39,6 +40,7 @@ _END_LIMIT_S = 10.0
 _OUTPUT_LIMIT_S = 2.0
 _PID_FILE = "pid"
 _LOG = "log.json"
+_SIGNALLED = 128
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +51,7 @@ class Site:
     cgroup: str
     host: Host
     ceiling: frozenset[Capability]
+    fostering: Fostering
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +85,7 @@ class RuncContainer:
         self._cgroup = f"{site.cgroup}/{launch.identity}"
         self._runc_state = site.path / keeper.RUNC_ROOT / launch.identity
         self._teardown = contextlib.ExitStack()
-        self._init: Init | None = None
+        self._let_go = False
         self._granted: Granted | None = None
         self._exit: Exit | None = None
         self._starting = threading.Lock()
@@ -93,9 +96,9 @@ class RuncContainer:
             overlay = mount_overlay(self._path, Path(self._launch.image.handle))
             stack.callback(unmount, overlay.path)
             self._write_bundle(overlay)
-            self._runc, self._output = self._spawned()
+            self._fostered, self._output = self._launched()
             stack.callback(self._end)
-            self._runc.wait(START_LIMIT_S)
+            self._fostered.runtime_code(START_LIMIT_S)
             self._init_process()
             self._teardown = stack.pop_all()
         return self
@@ -112,17 +115,16 @@ class RuncContainer:
             EngineError: runc could not start it for a reason that has nothing to do with the grant.
         """
         deadline = time.monotonic() + limit_s
-        runtime_code = self._runc.wait(limit_s)
-        if runtime_code is None:
+        if self._fostered.runtime_code(limit_s) is None:
             return None
         init = self._init_process()
-        code = runtime_code if init is None else init.wait(deadline - time.monotonic())
+        code = self._fostered.code(deadline - time.monotonic())
         if code is None:
             return None
         self._output.wait(_OUTPUT_LIMIT_S)
         with self._judging:
             if self._exit is None:
-                self._exit = self._refusal(runtime_code) if init is None else self._end_of(init, code)
+                self._exit = self._refusal(code) if init is None else self._end_of(init, code)
         return self._exit
 
     def signal(self, signal: int) -> None:
@@ -201,32 +203,29 @@ class RuncContainer:
         write_etc(self._path, self._hostname)
         (self._path / "config.json").write_text(json.dumps(config(bundle, self._site.host)))
 
-    def _spawned(self) -> tuple[Running, OutputTail]:
+    def _launched(self) -> tuple[Fostered, OutputTail]:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         output = OutputTail(read_end)
         try:
-            runc = spawn(
-                [
-                    *("runc", "--root", str(self._site.path / keeper.RUNC_ROOT)),
-                    *("--log", str(self._path / _LOG), "--log-format", "json", "create"),
-                    *("--bundle", str(self._path), "--pid-file", str(self._path / _PID_FILE)),
-                    self._launch.identity,
-                ],
-                output=write_end,
-            )
+            arguments = [
+                *("runc", "--root", str(self._site.path / keeper.RUNC_ROOT)),
+                *("--log", str(self._path / _LOG), "--log-format", "json", "create"),
+                *("--bundle", str(self._path), "--pid-file", str(self._path / _PID_FILE)),
+                self._launch.identity,
+            ]
+            return self._site.fostering.launch(arguments, self._path / _PID_FILE, write_end), output
         finally:
             os.close(write_end)
-        return runc, output
 
     def _init_process(self) -> Init | None:
         """The container's own process, once runc has made it and ended; the first to ask lets it go."""
         with self._starting:
-            if self._init is None and self._runc.wait(0) is not None:
-                self._init = Init.of_pid_file(self._path / _PID_FILE)
-                if self._init is not None:
-                    self._granted = granted_of(self._init.pid)
-                    self._init.let_go(self._runc_state / "exec.fifo")
-            return self._init
+            init = self._fostered.init
+            if init is not None and not self._let_go:
+                self._granted = granted_of(init.pid)
+                init.let_go(self._runc_state / "exec.fifo")
+                self._let_go = True
+            return init
 
     def _end_of(self, init: Init, code: int) -> Exit:
         """How the program ended; or runc's init, which says on stderr why it could not become the program.
@@ -234,7 +233,7 @@ class RuncContainer:
         That comes from the filter (no execve, no write), from file capabilities that the grant lacks, or
         from a file that is no program. As with Docker, the exit code is init's then, and not 125.
         """
-        return Exit(code=code, refused=None if init.became_program() else _last_line(self.output()))
+        return Exit(code=code, refused=None if init.became_program() else _first_line(self.output()))
 
     def _refusal(self, code: int) -> Exit:
         """What it means that runc ended and wrote no pid file.
@@ -245,9 +244,9 @@ class RuncContainer:
         unobserved, if the same launch with every privilege is not refused. What remains is the host's
         fault.
         """
-        if code < 0:
-            raise EngineError(f"runc was killed by signal {-code}: is the host out of memory?")
-        words = runc_words(self._path / _LOG) or _last_line(self.output())
+        if code > _SIGNALLED:
+            raise EngineError(f"runc was killed by signal {code - _SIGNALLED}: is the host out of memory?")
+        words = runc_words(self._path / _LOG) or _first_line(self.output())
         if exit_code_for(words) != REFUSED:
             return Exit(code=exit_code_for(words), refused=words)
         if self._listener.attached if self._listener else self._starts_with_every_privilege():
@@ -269,16 +268,17 @@ class RuncContainer:
         That costs 1 ms here, and a process of runc's 10. Where the start itself hangs, runc and what it has
         put into the control group so far are killed.
         """
-        init = self._init_process()
-        if init is None or not init.close(_END_LIMIT_S):
-            self._runc.kill()
+        init = self._fostered.init
+        if init is not None:
+            init.send(signals.SIGKILL)
+        if init is None or not init.has_ended(_END_LIMIT_S):
             keeper.kill_cgroup(self._cgroup)
-        self._runc.close()
+        self._fostered.close()
         keeper.remove_cgroup(self._cgroup)
         shutil.rmtree(self._runc_state, ignore_errors=True)
         self._output.wait(_OUTPUT_LIMIT_S)
 
 
-def _last_line(text: str) -> str:
+def _first_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "the runtime said nothing"
+    return lines[0] if lines else "the runtime said nothing"
