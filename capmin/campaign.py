@@ -65,6 +65,13 @@ class Watcher(Protocol):
     def best(self, grant: Grant) -> None: ...
 
 
+class _Storm(Exception):
+    """The search has to begin again, with these privileges granted throughout."""
+
+    def __init__(self, privileges: frozenset[Privilege]) -> None:
+        self.privileges = privileges
+
+
 class Campaign:
     """One search over one image. Any exception may stop it; `findings` then has the best so far.
 
@@ -189,8 +196,16 @@ class Campaign:
     def _search_syscalls(self) -> None:
         candidates = self._syscall_candidates()
         self._improve(self._best.with_syscalls(candidates))
-        minimum = self._minimise(sorted(candidates), phase="syscalls", known=self._known(candidates))
-        self._improve(self._best.without(candidates - minimum.kept))
+        while True:
+            # What storms stays: a storm shows by its length only, and may have passed unseen before.
+            open_ = candidates if self._plan.accept_degraded else candidates - self._oracle.stormy
+            try:
+                minimum = self._minimise(sorted(open_), phase="syscalls", known=self._known(open_))
+            except _Storm as storm:
+                _log.info("%s stays: denied, it sets off a storm", " ".join(sorted(storm.privileges)))
+            else:
+                self._improve(self._best.without(open_ - minimum.kept))
+                return
 
     def _syscall_candidates(self) -> frozenset[Syscall]:
         """What the search for system calls has to decide on: the observed set, once it is seen to pass."""
@@ -256,9 +271,14 @@ class Campaign:
         candidates = tuple(elements)
         base = self._best
 
+        pinned = self._oracle.stormy
+
         def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
             grant = base.without(frozenset(candidates) - configuration)
-            return self._outcome(self._ask(grant, phase), candidates)
+            trial = self._ask(grant, phase)
+            if not prove and self._oracle.stormy - pinned and not self._plan.accept_degraded:
+                raise _Storm(self._oracle.stormy - pinned)
+            return self._outcome(trial, candidates)
 
         return minimise(
             candidates,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from capmin.engines import Container, Engine, Exit, Image, LaunchSpec, Observe
 from capmin.grant import Grant
 from capmin.patience import Patience
-from capmin.privileges import Syscall
+from capmin.privileges import Privilege, Syscall
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
 from capmin.trial import Launch, Program, Verdict
@@ -16,7 +16,7 @@ PROBE_PAUSE_S = 0.02
 """Between two probes of a service that is not ready: about what launching a probe costs."""
 
 
-STORM_FACTOR, STORM_FLOOR = 10, 100
+STORM_FACTOR, STORM_FLOOR = 10, 30
 SLOW_FACTOR, SLOW_FLOOR_S = 2.0, 0.5
 """The floor is what a busy machine adds now and then to launches that take no time."""
 
@@ -77,6 +77,7 @@ def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Laun
             refused=_refusal(seen),
             timed_out=seen.end is None and seen.service_end is None,
             duration_s=time.monotonic() - started,
+            stalled_s=patience.stalled_s(),
             output=container.output(),
             probe_output=seen.probe_output,
             programs=seen.programs,
@@ -116,18 +117,26 @@ def _missing_program(launch: Launch, usual: Usual) -> str | None:
     return f"{missing[0].name} does not run as user {missing[0].uid}" if missing else None
 
 
-def degradation(launch: Launch, usual: Usual) -> str | None:
-    """How a passing launch was worse than usual, or None.
+def storms(launch: Launch, usual: Usual) -> dict[Privilege, str]:
+    """The privileges whose denial set off a storm, each with what was seen.
 
     nginx without rt_sigsuspend passes while it spins: 2,274 denied calls in 70 ms. A call that is denied
     about as often as it used to be made is no such storm: the program falls back each time.
     """
+    seen = {}
     for denial in launch.denials or ():
         used = usual.uses.get(Syscall(denial.privilege), 0)
         if denial.count > STORM_FACTOR * used + STORM_FLOOR:
-            return f"{denial.privilege} was denied {denial.count} times, where it is used {used} times"
+            seen[denial.privilege] = (
+                f"{denial.privilege} was denied {denial.count} times, not used {used} times"
+            )
+    return seen
+
+
+def slowness(launch: Launch, usual: Usual) -> str | None:
+    """How much slower than usual a launch was, or None; time that a busy machine took does not count."""
     usual_s = usual.slowest_s.get(launch.scenario, launch.duration_s)
-    if launch.duration_s > SLOW_FACTOR * usual_s + SLOW_FLOOR_S:
+    if launch.duration_s - launch.stalled_s > SLOW_FACTOR * usual_s + SLOW_FLOOR_S:
         return f"it took {launch.duration_s:.2f} s instead of {usual_s:.2f} s"
     return None
 

@@ -11,7 +11,8 @@ import stamina
 from capmin.engines import Engine
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
-from capmin.judge import Stage, Usual, degradation, judge, play
+from capmin.judge import Stage, Usual, judge, play, slowness, storms
+from capmin.privileges import Privilege
 from capmin.scenario import Scenario
 from capmin.trial import Launch, Trial, Verdict
 
@@ -55,6 +56,7 @@ class Oracle:
         self._replay = _by_question(recorder.trials())
         self._trials: list[Trial] = []
         self._usual = Usual()
+        self._stormy: set[Privilege] = set()
         self._stopped = False
         self._next_number = 1 + max((trial.number for trial in recorder.trials()), default=0)
 
@@ -90,7 +92,7 @@ class Oracle:
             recorded = self._replay.get((phase, grant))
             if recorded:
                 trial = recorded.popleft()
-                self._trials.append(trial)
+                self._keep(trial)
                 return trial
             number = self._take_number()
         trial = self._make(number, phase, grant, adapt)
@@ -98,14 +100,25 @@ class Oracle:
             if self._stopped:
                 raise Interrupted("stopped while a trial was under way")
             self._recorder.record_trial(trial)
-            self._trials.append(trial)
+            self._keep(trial)
         self._on_trial(trial)
         return trial
+
+    @property
+    def stormy(self) -> frozenset[Privilege]:
+        """The privileges whose denial has set off a storm in any trial so far."""
+        with self._lock:
+            return frozenset(self._stormy)
 
     def stop(self) -> None:
         """Record no more: from now on launches end because they are killed, which says nothing."""
         with self._lock:
             self._stopped = True
+
+    def _keep(self, trial: Trial) -> None:
+        self._trials.append(trial)
+        for launch in trial.launches:
+            self._stormy.update(storms(launch, self._usual))
 
     def _take_number(self) -> int:
         number = self._next_number
@@ -134,7 +147,18 @@ class Oracle:
         raise EngineError(f"{self._engine.name}: a launch cannot be judged: {reason}")
 
     def _degradation(self, launches: Iterable[Launch]) -> str | None:
-        return next(filter(None, (degradation(launch, self._usual) for launch in launches)), None)
+        """Why a trial that works is degraded, or None.
+
+        What has stormed once is degraded whenever it is denied: the end of a test may cut a storm short.
+        """
+        for launch in launches:
+            for denial in launch.denials or ():
+                if denial.privilege in self.stormy:
+                    return f"{denial.privilege} was denied, which has set off a storm of denials before"
+            seen = next(iter(storms(launch, self._usual).values()), None) or slowness(launch, self._usual)
+            if seen is not None:
+                return seen
+        return None
 
     def _play_all(
         self, grant: Grant, adapt: Callable[[Stage], Stage], launches: list[Launch]

@@ -65,7 +65,7 @@ class OutputDirectory:
     def write_result(self, result: Result, findings: Findings) -> None:
         """Write the result, the trials as data frames, and the plot of the search."""
         trials = frames.trials_frame(findings.trials)
-        self._replace(TRIALS_CSV, frames.to_csv(trials).encode())
+        frames.to_csv(trials, self.path / TRIALS_CSV, frames.TRIALS)
         frames.to_parquet(trials, self.path / TRIALS_PARQUET)
         figure = plots.search_path(trials, lower_bound=result.trials.lower_bound)
         figure.savefig(self.path / PLOT, dpi=150)

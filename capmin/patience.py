@@ -22,7 +22,7 @@ class Patience:
 
     def __init__(self, limit_s: float) -> None:
         self._started = time.monotonic()
-        self._stalled_s = _stalled_s()
+        self._stalled_before_s = _stalled_s()
         self._limit_s = limit_s
         self._longest_s = limit_s * EXTENSION
 
@@ -33,10 +33,14 @@ class Patience:
             self._limit_s = self._longest_s
         return max(0.0, self._limit_s - elapsed)
 
+    def stalled_s(self) -> float:
+        """Seconds in which a task of the host waited for a processor; all of them where nobody can tell."""
+        if self._stalled_before_s is None or (now := _stalled_s()) is None:
+            return time.monotonic() - self._started
+        return now - self._stalled_before_s
+
     def _busy(self, elapsed_s: float) -> bool:
-        if self._stalled_s is None or (now := _stalled_s()) is None:
-            return True
-        return now - self._stalled_s > BUSY_SHARE * elapsed_s
+        return self.stalled_s() > BUSY_SHARE * elapsed_s
 
 
 def _stalled_s() -> float | None:

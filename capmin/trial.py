@@ -54,7 +54,8 @@ class Launch:
     ``exit_code`` is the test's: of the container's own process in a one-shot scenario, of the last probe
     beside a service; None where it never ended by itself. ``service_exit_code`` is set where the service
     ended though it should have gone on. ``refused`` holds the runtime's words where it could not start the
-    program. ``output`` is the searched container's, ``probe_output`` that of the last probe beside a service.
+    program. In ``stalled_s`` of its duration some task of the host waited for a
+    processor. ``output`` is the searched container's, ``probe_output`` that of the last probe beside it.
     ``programs`` are those that ran in a service when its test passed. ``attempts`` and ``granted`` are None
     where the engine cannot tell.
     """
@@ -63,6 +64,7 @@ class Launch:
     grant: Grant
     exit_code: int | None
     duration_s: float
+    stalled_s: float = 0.0
     service_exit_code: int | None = None
     refused: str | None = None
     timed_out: bool = False
