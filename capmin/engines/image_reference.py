@@ -72,7 +72,8 @@ def _top_of_tar(path: Path) -> set[str]:
                 if name in {"bin", "etc", "usr", "manifest.json"}:
                     break
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise ImageError(f"{path} is neither a tar nor an image: {error}") from error
+        words = str(error).splitlines()[0].rstrip(":")
+        raise ImageError(f"{path} is neither a tar nor an image: {words}") from error
     return names
 
 

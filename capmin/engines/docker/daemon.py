@@ -90,6 +90,11 @@ def _addresses() -> Iterator[str]:
 
 
 def _client(address: str) -> APIClient:
+    scheme, _, path = address.partition("://")
+    if scheme == "unix":
+        # docker-py 7 leaves its socket open where there is none at the other end.
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
     # The environment gives the TLS certificates, as for docker's own client.
     settings: dict[str, Any] = {**kwargs_from_env(), "base_url": address}
     return APIClient(version="auto", timeout=int(REQUEST_LIMIT_S), use_ssh_client=True, **settings)
