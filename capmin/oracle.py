@@ -117,8 +117,10 @@ class Oracle:
 
     def _keep(self, trial: Trial) -> None:
         self._trials.append(trial)
-        for launch in trial.launches:
-            self._stormy.update(storms(launch, self._usual))
+        if trial.verdict is Verdict.WORKS:
+            # A program that breaks may try again and again what it never needed before.
+            for launch in trial.launches:
+                self._stormy.update(storms(launch, self._usual))
 
     def _take_number(self) -> int:
         number = self._next_number
