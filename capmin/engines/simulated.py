@@ -105,7 +105,7 @@ class Program:
     error_paths: tuple[tuple[str, ...], ...] = ()
     flake_rate: float = 0.0
 
-    def run(self, granted: frozenset[str], *, seed: int = 0) -> Run:
+    def run(self, granted: frozenset[str], *, seed: int | str = 0) -> Run:
         """Launch it once; equal seeds give equal runs."""
         # Not for secrets: a launch has to be repeatable.
         chance = random.Random(seed)  # noqa: S311

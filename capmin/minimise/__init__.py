@@ -7,6 +7,19 @@ capmin is imported.
 from capmin.minimise.algorithms import ALGORITHMS
 from capmin.minimise.alternatives import Alternatives, alternatives
 from capmin.minimise.outcome import Ask, Minimum, Outcome, Proof
-from capmin.minimise.search import minimise
+from capmin.minimise.priors import learn_prior
+from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS, minimise
 
-__all__ = ["ALGORITHMS", "Alternatives", "Ask", "Minimum", "Outcome", "Proof", "alternatives", "minimise"]
+__all__ = [
+    "ALGORITHMS",
+    "CERTIFY_ONLY",
+    "MAX_REPEATS",
+    "Alternatives",
+    "Ask",
+    "Minimum",
+    "Outcome",
+    "Proof",
+    "alternatives",
+    "learn_prior",
+    "minimise",
+]

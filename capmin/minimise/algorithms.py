@@ -1,4 +1,4 @@
-"""The algorithms by name. Each is a function from an inquiry to a set that passes; `certify` does the rest."""
+"""The algorithms by name: each a function from an inquiry to a set that passes. `certify` does the rest."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

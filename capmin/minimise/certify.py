@@ -18,8 +18,8 @@ from typing import Generic
 
 from capmin.minimise.footprint import Record
 from capmin.minimise.inquiry import Inquiry
-from capmin.minimise.odds import Odds
 from capmin.minimise.outcome import E, Minimum, Outcome, Proof
+from capmin.minimise.presumption import Presumptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,20 +30,35 @@ class Standard:
         flake_rate: the rate of false failures, e.
         enough: the log of the likelihood ratio at which an element is proven.
         max_repeats: failures after which an element that is still not proven is left undecided.
+        presume: whether failures count that prove only under presumptions, see `minimise`.
     """
 
     flake_rate: float
     enough: float
     max_repeats: int
+    presume: bool = False
 
     @classmethod
-    def of(cls, *, flake_rate: float, confidence: float, candidates: int, max_repeats: int) -> "Standard":
-        """Spread the risk of a wrong answer over all candidates, so that `confidence` holds for the whole search."""
+    def of(
+        cls,
+        *,
+        flake_rate: float,
+        confidence: float,
+        candidates: int,
+        max_repeats: int,
+        presume: bool = False,
+    ) -> "Standard":
+        """Spread the risk of a wrong answer over all candidates: `confidence` is that of the whole search."""
         enough = log(max(1, candidates) / (1 - confidence)) if confidence < 1 else inf
-        return cls(flake_rate=flake_rate, enough=enough, max_repeats=max_repeats)
+        return cls(
+            flake_rate=flake_rate,
+            enough=enough,
+            max_repeats=max_repeats,
+            presume=presume,
+        )
 
     def weight(self) -> float:
-        """What one failure adds; the rate of false passes is taken to be no larger than that of false failures."""
+        """What one failure adds; false passes are taken to be no more frequent than false failures."""
         if self.flake_rate <= 0:
             return inf
         return max(0.0, log((1 - self.flake_rate) / self.flake_rate))
@@ -56,6 +71,7 @@ class _Evidence(Generic[E]):
         self._inquiry = inquiry
         self._standard = standard
         self._kept = kept
+        self._presumptions = Presumptions(inquiry.history()) if standard.presume else None
 
     def removable(self, element: E) -> bool:
         return any(record.outcome.passes for record in self._inquiry.records(self._kept - {element}))
@@ -77,7 +93,11 @@ class _Evidence(Generic[E]):
 
     def _failures(self, element: E) -> list[Record[E]]:
         records = self._inquiry.records(self._kept - {element})
-        return [record for record in records if self._tells(element, record.outcome)]
+        proven = [record for record in records if self._tells(element, record.outcome)]
+        if self._presumptions is None:
+            return proven
+        presumed = self._presumptions.failures(self._kept, element)
+        return [*(record for record in presumed if record not in proven), *proven]
 
     def _tells(self, element: E, outcome: Outcome[E]) -> bool:
         """A run that never attempted the element failed for another reason."""
@@ -92,18 +112,27 @@ def certify(inquiry: Inquiry[E], kept: frozenset[E], standard: Standard) -> Mini
     come first, since each that goes makes the proofs before it void (except where their runs did not depend
     on it).
     """
-    odds = Odds(inquiry)
     while True:
         evidence = _Evidence(inquiry, standard, kept)
-        order = odds.least_needed_first(inquiry.in_order(kept))
-        removable = next((element for element in order if evidence.removable(element)), None)
-        if removable is not None:
-            kept -= {removable}
+        order = inquiry.doubtful_first(kept)
+        if removable := [element for element in order if evidence.removable(element)]:
+            kept = _without(inquiry, kept, removable)
             continue
         open_ = [each for each in order if evidence.proof(each) is None and not evidence.exhausted(each)]
         if not open_:
             return _minimum(inquiry, kept, evidence)
         _ask_round(inquiry, kept, open_)
+
+
+def _without(inquiry: Inquiry[E], kept: frozenset[E], removable: Sequence[E]) -> frozenset[E]:
+    """Take all away that can go one by one, if it can go together; else the first."""
+    rest = kept.difference(removable)
+    if len(removable) == 1:
+        return rest
+    # The round is not left to this one question: the others rely on its answer, which is nearly always yes.
+    beside = inquiry.doubtful_first(rest)
+    inquiry.outcomes([rest, *(rest - {element} for element in beside[: inquiry.workers - 1])])
+    return rest if inquiry.passes(rest) else kept - {removable[0]}
 
 
 def _ask_round(inquiry: Inquiry[E], kept: frozenset[E], open_: Sequence[E]) -> None:

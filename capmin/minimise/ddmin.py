@@ -6,6 +6,7 @@ program still works.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E
@@ -53,7 +54,7 @@ def _first_passing(inquiry: Inquiry[E], configurations: Sequence[Sequence[E]]) -
 def _parts(configuration: Sequence[E], granularity: int) -> list[Sequence[E]]:
     """`granularity` consecutive parts whose lengths differ by one at most."""
     bounds = [len(configuration) * index // granularity for index in range(granularity + 1)]
-    return [configuration[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [configuration[start:end] for start, end in pairwise(bounds)]
 
 
 def _complements(parts: Sequence[Sequence[E]]) -> list[Sequence[E]]:

@@ -1,189 +1,119 @@
-"""Search guided by what was denied."""
+"""Search guided by what was denied.
 
-from collections import Counter
+Ours; algorithms.md has the measurements. Related: delta debugging with failure-inducing feedback, and the
+"implicit hitting set" view in which each failing run is a set of suspects.
+"""
+
 from collections.abc import Sequence
 from typing import Generic
 
-from capmin.minimise.gbs import group_size, split
+from capmin.minimise.beliefs import Beliefs
+from capmin.minimise.gbs import gbs, group_size, split
 from capmin.minimise.inquiry import Inquiry
-from capmin.minimise.odds import Odds
 from capmin.minimise.outcome import E, Outcome
+from capmin.minimise.presumption import gets_further
 
-SETTLE_AT = 0.62
-START_LATE = 0.33
-START_PATH = 0.5
-TRIES = 6
-STR = 1.0
-TARGET = 0.5
-ASSUME = 0.75
-ASSUME0 = 1.0
-CAP = 8.0
-TWO = True
-POS = 1.0
-READY_MODE = 0
-KNOWN_W = 0.03
+# Suspects granted one by one before a run that died is searched like any other failure.
+_SUSPECTS = 6
 
 
 def denial_guided(inquiry: Inquiry[E]) -> frozenset[E]:
-    return _Guided(inquiry).search()
+    """A passing set, found from below: grant what the program died of, until it runs through.
+
+    Two sets bound the answer. `base` passes; `needed`, its subset, holds what is believed to be needed.
+    `needed` alone is run; where the program dies, the culprit is among what it was denied, and the denial
+    that lets the program get further when granted is taken for it. What a run was denied and went on
+    without is a suspect only of a failure that shows at the end: those are settled from above, by taking
+    groups of them away from `base`.
+
+    Why from below: a run that had nothing but needed elements, and missed nothing else that is needed, is its
+    culprit's proof (see `footprint`), so most of the search is part of the certificate. A run from above
+    never is.
+
+    The last denied element is never taken for the culprit without a test. When denials do not explain a
+    failure, binary splitting does. Every step adds to `needed` or takes from `base`, so the search ends,
+    whatever the test. The answer passes; `certify` makes it 1-minimal. Oracles that report no denials get
+    `gbs`.
+    """
+    search = _Search(inquiry)
+    answer = search.run()
+    inquiry.doubt = search.doubt
+    return answer
 
 
-class _Lateness(Generic[E]):
-    """Odds that an element which the program was denied, and went on without, is needed after all."""
-
-    def __init__(self, odds: Odds[E], start: float) -> None:
-        self._odds = odds
-        self._start = start
-        self._found = 0.0
-        self._expected = 0.0
-
-    def needed(self, element: E) -> float:
-        p = self._odds.needed(element)
-        o = p / (1 - p) * self._start * (self._found + STR) / (self._expected + STR)
-        return min(0.99, max(0.01, o / (1 + o)))
-
-    def learn(self, element: E, *, found: bool) -> None:
-        self._expected += self.needed(element)
-        self._found += found
-
-
-class _Flat(Odds[E]):
-    def needed(self, element: E) -> float:
-        return super().needed(element) if self._prior is not None else 0.45
-
-
-class _Guided(Generic[E]):
+class _Search(Generic[E]):
     def __init__(self, inquiry: Inquiry[E]) -> None:
         self._inquiry = inquiry
+        self._beliefs = Beliefs(inquiry)
         self._base = inquiry.everything
         self._needed: frozenset[E] = frozenset()
-        self._odds = _Flat(inquiry)
-        self._late = _Lateness(self._odds, START_LATE)
-        self._path = _Lateness(self._odds, START_LATE * START_PATH)
-        self._passed: set[E] = set()
-        self._on_path: set[E] = set()
-        self._deferred: set[E] = set()
-        self._from_end: Counter[int] = Counter()
-        self._since: Counter[E] = Counter()
-        self._seen: Counter[E] = Counter()
-        self._cl_s = 0.5
-        self._cl_n = 5.0
-        self._started = False
+        self._trapped: set[E] = set()
+        self._culprits: set[E] = set()
 
-    def search(self) -> frozenset[E]:
-        while self._base != self._needed:
-            self._assume()
+    def run(self) -> frozenset[E]:
+        while self._needed != self._base:
             run = self._inquiry.outcome(self._needed)
             if run.passes:
                 return self._needed
-            self._step(run)
+            if run.denied is None:
+                return gbs(self._inquiry)
+            self._explain(run, [each for each in run.denied if each in self._base])
         return self._base
 
-    def _step(self, run: Outcome[E]) -> None:
-        suspects = [x for x in run.denied or () if x in self._base - self._needed]
+    def doubt(self, element: E) -> float:
+        """What certification goes by: an element that a run died of is no longer in doubt."""
+        return 1.0 if element in self._culprits else self._beliefs.needed(element)
+
+    def _explain(self, run: Outcome[E], suspects: Sequence[E]) -> None:
         if run.ended_normally and suspects:
-            self._passed |= set(suspects)
-            self._settle_one()
-            return
-        if self._ready():
-            self._settle_one()
-            return
-        for culprit in self._by_weight(run, suspects)[:TRIES]:
+            self._beliefs.gone_past.update(suspects)
+            while open_ := [each for each in suspects if each in self._base - self._needed]:
+                self._settle(open_)
+        elif not self._grant_culprit(run, suspects):
+            self._split(suspects)
+
+    def _grant_culprit(self, run: Outcome[E], suspects: Sequence[E]) -> bool:
+        """Grant the one suspect with which the program gets further; False when no likely one is it."""
+        for culprit in self._beliefs.by_guilt(suspects)[:_SUSPECTS]:
             after = self._inquiry.outcome(self._needed | {culprit})
-            if self._progress(run, after):
-                self._keep(run, culprit)
-                return
-        self._fallback(suspects)
+            if gets_further(run, after):
+                self._beliefs.died_of(culprit, suspects)
+                self._culprits.add(culprit)
+                self._needed |= {culprit}
+                return True
+        return False
 
-    def _progress(self, run: Outcome[E], after: Outcome[E]) -> bool:
-        return after.passes or after.ended_normally or bool(set(after.denied or ()) - set(run.denied or ()))
+    def _settle(self, suspects: Sequence[E]) -> None:
+        """Take the group least likely to be needed away from `base`, or find what of it is needed.
 
-    def _keep(self, run: Outcome[E], culprit: E) -> None:
-        self._needed |= {culprit}
-        denied = run.denied or ()
-        place = denied.index(culprit)
-        self._from_end[len(denied) - 1 - place] += 1
-        self._passed |= set(denied) - {culprit}
-        self._on_path |= set(denied[place + 1 :])
-        self._passed -= self._needed
-        for x in self._passed:
-            self._since[x] += 1
-        for x in denied[place + 1 :]:
-            self._seen[x] += 1
-
-    def _by_weight(self, run: Outcome[E], suspects: Sequence[E]) -> list[E]:
-        denied = run.denied or ()
-        place = {x: len(denied) - 1 - i for i, x in enumerate(denied)}
-
-        def weight(x: E) -> float:
-            p = self._odds.needed(x)
-            w = p / (1 - p) * (self._from_end[place[x]] + 1 / (1 + place[x])**POS)
-            return w * (KNOWN_W if x in self._passed else 1)
-
-        return sorted(suspects, key=weight, reverse=True)
-
-    def _lateness(self, x: E) -> _Lateness[E]:
-        return self._path if x in self._on_path else self._late
-
-    def _pl(self, x: E) -> float:
-        p = self._lateness(x).needed(x)
-        if TWO and x not in self._on_path:
-            r = min(0.9, self._cl_s / self._cl_n)
-            f = min(CAP, (1 - r) ** -self._since[x])
-            o = p / (1 - p) * f
-            p = o / (1 + o)
-        return p
-
-    def _assume(self) -> None:
-        if not self._started:
-            self._started = True
-            if self._odds._prior is not None:
-                self._needed |= {x for x in self._base if self._odds.needed(x) >= ASSUME0}
-        for x in self._pending():
-            if self._pl(x) >= ASSUME and x not in self._deferred:
-                self._needed |= {x}
-
-    def _pending(self) -> list[E]:
-        undecided = self._passed & (self._base - self._needed)
-        pending = self._inquiry.in_order(undecided - self._deferred or undecided)
-        return sorted(pending, key=self._pl)
-
-    def _ready(self) -> bool:
-        clear = 1.0
-        if not self._passed & (self._base - self._needed) - self._deferred:
-            return False
-        for x in self._pending():
-            clear *= 1 - self._pl(x)
-        return clear < SETTLE_AT
-
-    def _settle_one(self) -> None:
-        pending = self._pending()
-        ps = [self._pl(x) for x in pending]
-        group = pending[: group_size(ps, TARGET)]
+        A group without which a program *dies*, though it went on without it before, holds the second half
+        of a trap: the bait is still in `base`. It is put off until the bait is gone.
+        """
+        suspects = [each for each in suspects if each not in self._trapped] or suspects
+        order = sorted(self._inquiry.in_order(suspects), key=self._beliefs.needed)
+        group = order[: group_size([self._beliefs.needed(element) for element in order])]
         run = self._inquiry.outcome(self._base - frozenset(group))
         if run.passes:
-            dropped, needed = group, ()
-        else:
-            if not run.ended_normally and run.denied and not set(group) & self._deferred:
-                sus = [x for x in run.denied if x in group]
-                if sus:
-                    self._deferred.add(self._by_weight(run, sus)[0])
-                    return
-            A = [x for x in group if x in (run.denied or ())] or group
-            dropped, needed = split(self._inquiry, self._base, A, self._pl, fails=True)
-        for x in dropped:
-            self._lateness(x).learn(x, found=False)
-            self._cl_s += self._seen[x]
-            self._cl_n += max(self._since[x], self._seen[x])
-        for x in needed:
-            self._lateness(x).learn(x, found=True)
-        self._base -= frozenset(dropped)
-        self._needed |= frozenset(needed)
+            self._decide(group, ())
+            return
+        guilty = [each for each in run.denied or () if each in group]
+        if guilty and not run.ended_normally and not self._trapped.intersection(group):
+            self._trapped.add(self._beliefs.by_guilt(guilty)[0])
+            return
+        # What was not attempted did no harm; what was denied is searched, unless nothing of ours was.
+        group = [each for each in group if each in guilty] or group
+        self._decide(*split(self._inquiry, self._base, group, self._beliefs.needed, fails=True))
 
-    def _fallback(self, suspects: Sequence[E]) -> None:
+    def _split(self, suspects: Sequence[E]) -> None:
+        """Find one more needed element without trust in denials; the suspects are given up last."""
         undecided = self._inquiry.in_order(self._base - self._needed)
-        sus = set(suspects)
-        order = sorted(undecided, key=lambda x: (x in sus, self._odds.needed(x)))
-        dropped, needed = split(self._inquiry, self._base, order, self._odds.needed, fails=True)
+        order = sorted(undecided, key=lambda each: (each in suspects, self._beliefs.needed(each)))
+        self._decide(*split(self._inquiry, self._base, order, self._beliefs.needed, fails=True))
+
+    def _decide(self, dropped: Sequence[E], needed: Sequence[E]) -> None:
+        for element in dropped:
+            self._beliefs.settled(element, found=False)
+        for element in needed:
+            self._beliefs.settled(element, found=True)
         self._base -= frozenset(dropped)
         self._needed |= frozenset(needed)

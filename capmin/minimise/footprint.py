@@ -56,9 +56,11 @@ class Footprints(Generic[E]):
         # Keyed by scope and then by the granted part of the scope, both as bit masks: a look-up costs one
         # operation a distinct scope instead of a set comparison a run.
         self._by_scope: dict[int, dict[int, list[Record[E]]]] = {}
+        self.records: list[Record[E]] = []
 
     def add(self, granted: frozenset[E], outcome: Outcome[E]) -> Record[E]:
         record = Record(granted=granted, scope=self._scope(granted, outcome), outcome=outcome)
+        self.records.append(record)
         scope, mask = self._mask(record.scope), self._mask(granted)
         self._by_scope.setdefault(scope, {}).setdefault(mask & scope, []).append(record)
         return record

@@ -13,8 +13,7 @@ from capmin.minimise.outcome import E
 
 
 def gbs(inquiry: Inquiry[E]) -> frozenset[E]:
-    """A passing set, for a monotone test the 1-minimal one that greedy deletion in order of probability
-    finds.
+    """For a monotone test the 1-minimal set that greedy deletion in order of probability finds.
 
     Invariant: `kept | undecided` passes, and each element of `kept` failed to be taken away from a set that
     contained the present one. Each question takes away the group whose chance of holding nothing needed is
@@ -46,9 +45,14 @@ def group_size(needed: Sequence[float], target: float = 0.5) -> int:
 
 
 def split(
-    inquiry: Inquiry[E], base: frozenset[E], group: Sequence[E], needed: Callable[[E], float], *, fails: bool = False
+    inquiry: Inquiry[E],
+    base: frozenset[E],
+    group: Sequence[E],
+    needed: Callable[[E], float],
+    *,
+    fails: bool = False,
 ) -> tuple[Sequence[E], Sequence[E]]:
-    """Search `group` for its first needed element: (what `base` does without, that element or nothing).
+    """Search `group` for its first needed element: (what `base` does without, that one or nothing).
 
     Invariant: `base` without `group[:clear]` passes, and without `group[:guilty]` fails (unless the whole
     group is clear). Halves are halves of the probability of finding it, not of the length. `fails` says

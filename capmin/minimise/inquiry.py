@@ -45,6 +45,7 @@ class Inquiry(Generic[E]):
         self.workers = workers if executor is not None else 1
         self.flake_rate = flake_rate
         self.blind = self.everything & frozenset(blind)
+        self.doubt: Callable[[E], float] | None = prior
         self.queries = 0
         self.rounds = 0
         self.denials_known = False
@@ -59,6 +60,11 @@ class Inquiry(Generic[E]):
     def in_order(self, elements: Iterable[E]) -> list[E]:
         """Sorted canonically, so that no result depends on the order of hashing."""
         return sorted(elements, key=self._place.__getitem__)
+
+    def doubtful_first(self, elements: Iterable[E]) -> list[E]:
+        """Sorted by what the search believes, the elements most likely to go first."""
+        order = self.in_order(elements)
+        return order if self.doubt is None else sorted(order, key=self.doubt)
 
     def records(self, configuration: frozenset[E]) -> list[Record[E]]:
         """All runs on record that speak for `configuration`."""
@@ -78,8 +84,12 @@ class Inquiry(Generic[E]):
         answers.update(zip(missing, self.ask_afresh(missing), strict=True))
         return [answer for each in configurations if (answer := answers[each]) is not None]
 
+    def history(self) -> list[Record[E]]:
+        """Every run so far, in order."""
+        return self._footprints.records
+
     def recall(self, configuration: frozenset[E]) -> Outcome[E] | None:
-        """What the records say; a pass outweighs failures, for failures may be false and passes are trusted."""
+        """What the records say. A pass outweighs failures: they may be false, and passes are trusted."""
         records = self.records(configuration)
         return max((record.outcome for record in records), key=lambda outcome: outcome.passes, default=None)
 

@@ -9,7 +9,7 @@ from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E
 
 # No prior is trusted further than this: a certainty could never be unlearnt.
-_LEAST, _MOST = 0.01, 0.99
+LEAST, MOST = 0.01, 0.99
 
 
 class Odds(Generic[E]):
@@ -27,7 +27,7 @@ class Odds(Generic[E]):
 
     def needed(self, element: E) -> float:
         if self._prior is not None:
-            return min(_MOST, max(_LEAST, self._prior(element)))
+            return min(MOST, max(LEAST, self._prior(element)))
         return (1 + self._found) / (4 + self._found + self._cleared)
 
     def least_needed_first(self, elements: list[E]) -> list[E]:

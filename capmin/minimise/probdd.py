@@ -14,8 +14,7 @@ _CERTAIN = 1 - 1e-9
 
 
 def probdd(inquiry: Inquiry[E]) -> frozenset[E]:
-    """Take away the group with the largest expected gain under a probability for each element, and learn
-    from failure.
+    """Take away the group with the largest expected gain, and learn from failure.
 
     Invariant: what is left passes. After a failure each element of the group becomes more probable, by
     Bayes' rule for independent elements; an element that failed alone is certain. Ends when everything left

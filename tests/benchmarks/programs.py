@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from capmin.engines.simulated import Needs, NeedsLater, NeedsOneOf, Program, Step, Tries, Trap
+from capmin.engines.simulated import Needs, NeedsLater, NeedsOneOf, Program, Step, Trap, Tries
 
 _ALTERNATIVES = 0.1
 _TRAPS = 0.1
@@ -63,8 +63,7 @@ def _first_uses(
     ]
     rest = chance.sample(optional, len(optional))
     for share, pair in ((_ALTERNATIVES, _alternatives), (_TRAPS, Trap)):
-        for _ in range(round(share * len(optional) / 2)):
-            steps.append(pair(rest.pop(), rest.pop()))
+        steps += [pair(rest.pop(), rest.pop()) for _ in range(round(share * len(optional) / 2))]
     return steps + [Tries(element) for element in rest]
 
 

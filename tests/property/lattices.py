@@ -1,4 +1,4 @@
-"""Small tests drawn by Hypothesis, as programs over at most eight elements, and their answers by brute force."""
+"""Programs over at most eight elements, drawn by Hypothesis, and their answers by brute force."""
 
 from collections.abc import Callable
 from itertools import combinations

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capmin.engines.simulated import Program
-from capmin.minimise import ALGORITHMS, minimise
+from capmin.minimise import ALGORITHMS, CERTIFY_ONLY, minimise
 from tests.property.lattices import (
     ELEMENTS,
     EVERYTHING,
@@ -75,6 +75,17 @@ def test_workers_change_no_single_answer(workers: int, program: Program, denials
         assert together.kept == alone.kept
 
 
+@given(program=programs(monotone_steps))
+def test_presumptions_hold_for_programs_without_alternatives_and_traps(program: Program) -> None:
+    assert one_minimal(program, minimise(ELEMENTS, oracle(program), presume=True).kept)
+
+
+@given(program=programs(any_steps))
+def test_answers_that_are_only_left_to_be_proven(program: Program) -> None:
+    minimum = minimise(ELEMENTS, oracle(program), algorithm=CERTIFY_ONLY)
+    assert one_minimal(program, minimum.kept)
+
+
 @given(program=programs(any_steps), seed=st.integers(0, 10**6))
 def test_runs_are_repeatable(program: Program, seed: int) -> None:
     first, second = (minimise(ELEMENTS, oracle(program, seed=seed)) for _ in range(2))
@@ -90,7 +101,9 @@ def test_false_failures_leave_a_set_that_works(
     denials: bool,  # noqa: FBT001
 ) -> None:
     ask = oracle(program, denials=denials, seed=seed)
-    minimum = minimise(ELEMENTS, ask, algorithm=algorithm, flake_rate=0.05, known=[(EVERYTHING, ask(EVERYTHING))])
+    minimum = minimise(
+        ELEMENTS, ask, algorithm=algorithm, flake_rate=0.05, known=[(EVERYTHING, ask(EVERYTHING))]
+    )
     assert works(program, minimum.kept)
     for proof in minimum.proofs.values():
         assert len(proof.failures) >= 2

@@ -1,0 +1,92 @@
+"""Failures that prove an element only under presumptions: cheaper than proofs, and not always right.
+
+A run from below seldom misses just one needed element. It also misses those whose lack shows only at the
+end; they spoil its proof of what it died of (see `footprint`), and a second question is needed to be
+certain. With a fifth of the needed elements of that kind, second questions are a third of all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from capmin.minimise.footprint import Record
+from capmin.minimise.outcome import E, Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Death(Generic[E]):
+    """A run that died for want of one element: granted that one too, it got further.
+
+    Attributes:
+        culprit: the element.
+        record: the run that died.
+        unaffected: what it was denied before and after alike, and went past once the culprit was there.
+    """
+
+    culprit: E
+    record: Record[E]
+    unaffected: frozenset[E]
+
+    def explains(self, configuration: frozenset[E], fatal: frozenset[E]) -> bool:
+        """Whether `configuration`, which has all that this run had but not the culprit, presumably dies too.
+
+        What it has in addition either was not attempted, or was denied to this run and did not stop it.
+        That the program dies of the culprit with the latter granted too is presumed. It is false where the
+        culprit is what the program falls back on for want of it. One sign of that is known: it went on
+        without it here, and died of it elsewhere; so what is `fatal` elsewhere must not be missed here.
+        """
+        missed = configuration.intersection(self.record.outcome.denied or ())
+        return (
+            self.record.granted <= configuration
+            and self.culprit not in configuration
+            and missed <= self.unaffected
+            and not missed & fatal
+        )
+
+
+class Presumptions(Generic[E]):
+    """What a sequence of runs presumably proves."""
+
+    def __init__(self, records: Sequence[Record[E]]) -> None:
+        outcomes = {record.granted: record.outcome for record in records}
+        failed = [record for record in records if not record.outcome.passes and record.outcome.denied]
+        self._deaths = [
+            death
+            for record in failed
+            if not record.outcome.ended_normally
+            for death in _deaths(record, outcomes)
+        ]
+        self._fatal = frozenset(death.culprit for death in self._deaths)
+        self._fell_short = [record for record in failed if record.outcome.ended_normally]
+
+    def failures(self, kept: frozenset[E], element: E) -> Iterator[Record[E]]:
+        """Runs that presumably would have failed alike under `kept` without `element`.
+
+        A run that reached its end, and failed having missed only this one of `kept`, presumably does not
+        fail because of what it had beyond `kept`: traps kill.
+        """
+        without = kept - {element}
+        for death in self._deaths:
+            if death.culprit == element and death.explains(without, self._fatal):
+                yield death.record
+        for record in self._fell_short:
+            if without <= record.granted and kept.intersection(record.outcome.denied or ()) == {element}:
+                yield record
+
+
+def gets_further(before: Outcome[E], after: Outcome[E]) -> bool:
+    """Whether what `before` died of did not stop `after`: it ends, or is denied what is new."""
+    if after.passes or after.ended_normally:
+        return True
+    return not frozenset(after.denied or ()) <= frozenset(before.denied or ())
+
+
+def _deaths(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:
+    denied = record.outcome.denied or ()
+    for culprit in denied:
+        after = outcomes.get(record.granted | {culprit})
+        if after is not None and gets_further(record.outcome, after):
+            unaffected = (
+                frozenset(denied) & frozenset(after.denied or ()) if not after.passes else frozenset(denied)
+            )
+            yield Death(culprit=culprit, record=record, unaffected=unaffected)

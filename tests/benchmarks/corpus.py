@@ -1,0 +1,247 @@
+"""What a search costs, and whether it is right, on every workload of a corpus.
+
+    python -m tests.benchmarks.corpus FILE [--workers W] [--late F] [--noise N] [--flake F]
+                                      [--priors default|none] [--proofs exact|presumed] [--seeds N] [--json]
+
+For each workload a program is made that used and needed what the application did (see `programs`), and
+searched for its minimum by every algorithm, with the same oracle. A *trial* is a call of the oracle; that
+everything together passes is known beforehand. The lower bound is k + 1 trials for an answer of k elements,
+so trials / (k + 1) is reported: mean and 90th percentile. *Right* is the share of answers that work and are
+1-minimal, checked by taking each single element away from a program without false failures; it is 1-minimal
+alone in the next column.
+
+The first lines are capmin's own searches, certificate included. Below the line stand the algorithms of the
+literature as published: no certificate, no denials, nothing remembered but exact questions.
+
+With `--priors default` the priors come from the file that ships with capmin. Where the corpus searched is
+the one they were learnt from, the application at hand is left out of the counts, all its workloads
+together.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from operator import and_
+from pathlib import Path
+from statistics import mean
+
+from capmin.engines.simulated import Program
+from capmin.minimise import ALGORITHMS, Outcome, minimise
+from capmin.minimise.inquiry import Inquiry
+from tests.benchmarks.picire_baseline import picire
+from tests.benchmarks.priors import held_out
+from tests.benchmarks.programs import Workload, program_of, read_corpus
+
+Prior = Callable[[str], float] | None
+
+PUBLISHED = ("gbs", "linear", "ddmin", "complement-ddmin", "quickxplain", "probdd")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    late: float
+    noise: int
+    flake: float
+    workers: int
+    priors: bool
+    presume: bool
+    seeds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One search to be made: a program, what is asked of it, and what is believed beforehand."""
+
+    candidates: tuple[str, ...]
+    program: Program
+    prior: Prior
+    seed: int
+
+    def oracle(self, *, denials: bool) -> Callable[[frozenset[str]], Outcome[str]]:
+        """A fresh oracle. A question's luck depends on the question and on how often it was asked before."""
+        asked: dict[frozenset[str], int] = {}
+
+        def ask(configuration: frozenset[str]) -> Outcome[str]:
+            asked[configuration] = asked.get(configuration, 0) + 1
+            luck = f"{self.seed} {asked[configuration]} {sorted(configuration)}"
+            run = self.program.run(configuration, seed=luck)
+            latest = dict.fromkeys(each for each in reversed(run.attempts) if each not in configuration)
+            return Outcome(
+                passes=run.passes,
+                denied=tuple(reversed(latest)) if denials else None,
+                ended_normally=run.ended_normally,
+            )
+
+        return ask
+
+    def works(self, configuration: frozenset[str]) -> bool:
+        return (
+            Program(steps=self.program.steps, error_paths=self.program.error_paths).run(configuration).passes
+        )
+
+    def one_minimal(self, kept: frozenset[str]) -> bool:
+        return not any(self.works(kept - {element}) for element in kept)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What one search found, and what it cost."""
+
+    kept: frozenset[str]
+    trials: int
+    rounds: int
+    undecided: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One line of the table: one way to search, over all cases."""
+
+    name: str
+    mean_ratio: float
+    p90_ratio: float
+    right: float
+    one_minimal: float
+    mean_trials: float
+    mean_rounds: float
+    undecided: float
+
+
+def cases(workloads: Sequence[Workload], options: Options) -> list[Case]:
+    prior = held_out(workloads)
+    return [
+        Case(
+            candidates=tuple(sorted(workload.used)),
+            program=program_of(
+                workload, late=options.late, noise=options.noise, flake=options.flake, seed=seed
+            ),
+            prior=prior(workload.app) if options.priors else None,
+            seed=seed,
+        )
+        for workload in workloads
+        for seed in range(options.seeds)
+    ]
+
+
+def capmin(case: Case, options: Options, algorithm: str, *, denials: bool) -> Answer:
+    """capmin's own search, from the observed set to the certificate."""
+    everything = frozenset(case.candidates)
+    with ThreadPoolExecutor(options.workers) as executor:
+        minimum = minimise(
+            case.candidates,
+            case.oracle(denials=denials),
+            algorithm=algorithm,
+            prior=case.prior,
+            executor=executor if options.workers > 1 else None,
+            workers=options.workers,
+            flake_rate=options.flake,
+            known=[(everything, Outcome(passes=True, denied=() if denials else None))],
+            presume=options.presume,
+        )
+    return Answer(
+        kept=minimum.kept,
+        trials=minimum.queries,
+        rounds=minimum.rounds,
+        undecided=len(minimum.undecided),
+    )
+
+
+def published(case: Case, algorithm: str) -> Answer:
+    """An algorithm as its paper has it."""
+    inquiry = Inquiry(
+        case.candidates,
+        case.oracle(denials=False),
+        known=[(frozenset(case.candidates), Outcome(passes=True))],
+    )
+    kept = ALGORITHMS[algorithm](inquiry)
+    return Answer(kept=kept, trials=inquiry.queries, rounds=inquiry.rounds)
+
+
+def from_pypi(case: Case, *, subsets: bool) -> Answer:
+    kept, tests = picire(case.candidates, case.oracle(denials=False), subsets=subsets)
+    return Answer(kept=kept, trials=tests, rounds=tests)
+
+
+def row(name: str, search: Callable[[Case], Answer], every: Sequence[Case]) -> Row:
+    answers = [search(case) for case in every]
+    ratios = sorted(answer.trials / (len(answer.kept) + 1) for answer in answers)
+    works = [case.works(answer.kept) for case, answer in zip(every, answers, strict=True)]
+    minimal = [case.one_minimal(answer.kept) for case, answer in zip(every, answers, strict=True)]
+    return Row(
+        name=name,
+        mean_ratio=mean(ratios),
+        p90_ratio=ratios[int(0.9 * (len(ratios) - 1))],
+        right=mean(map(and_, works, minimal)),
+        one_minimal=mean(minimal),
+        mean_trials=mean(answer.trials for answer in answers),
+        mean_rounds=mean(answer.rounds for answer in answers),
+        undecided=mean(answer.undecided for answer in answers),
+    )
+
+
+def table(every: Sequence[Case], options: Options) -> list[Row]:
+    searches: dict[str, Callable[[Case], Answer]] = {
+        "capmin": partial(capmin, options=options, algorithm="auto", denials=True),
+        "capmin, no denials": partial(capmin, options=options, algorithm="auto", denials=False),
+        **{name: partial(published, algorithm=name) for name in PUBLISHED},
+        "picire": partial(from_pypi, subsets=True),
+        "picire, complements": partial(from_pypi, subsets=False),
+    }
+    return [row(name, search, every) for name, search in searches.items()]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.corpus")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--late", type=float, default=0.2)
+    parser.add_argument("--noise", type=int, default=3)
+    parser.add_argument("--flake", type=float, default=0.0)
+    parser.add_argument("--priors", choices=["default", "none"], default="default")
+    parser.add_argument("--proofs", choices=["exact", "presumed"], default="presumed")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    columns = ("mean_ratio", "p90_ratio", "right", "one_minimal", "mean_trials", "mean_rounds", "undecided")
+    table: Mapping[str, Mapping[str, float]] = {
+        each.name: {column: round(getattr(each, column), 4) for column in columns} for each in rows
+    }
+    return json.dumps({**table["capmin"], "table": table}, indent=1)
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    lines = [f"{'':22}{'ratio':>7}{'p90':>7}{'right':>8}{'1-min':>8}{'trials':>9}{'rounds':>9}"]
+    lines += [
+        f"{each.name:22}{each.mean_ratio:7.2f}{each.p90_ratio:7.2f}{each.right:8.3f}{each.one_minimal:8.3f}"
+        f"{each.mean_trials:9.1f}{each.mean_rounds:9.1f}"
+        for each in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    chosen = parse(arguments)
+    options = Options(
+        late=chosen.late,
+        noise=chosen.noise,
+        flake=chosen.flake,
+        workers=chosen.workers,
+        priors=chosen.priors == "default",
+        presume=chosen.proofs == "presumed",
+        seeds=chosen.seeds,
+    )
+    every = cases(read_corpus(chosen.file), options)
+    rows = table(every, options)
+    print(as_json(rows) if chosen.json else as_text(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
