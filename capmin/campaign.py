@@ -17,7 +17,7 @@ from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS
 from capmin.observation import observe_syscalls
 from capmin.oracle import Oracle, Recorder
 from capmin.privileges import Capability, Privilege, Syscall
-from capmin.privileges.capability import DOCKER_DEFAULT
+from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
 from capmin.privileges.risk import riskiest_first
 from capmin.scenario import Scenario
 from capmin.seccomp import FLOOR, SeccompProfile
@@ -290,18 +290,25 @@ class Campaign:
             confidence=self._plan.confidence,
             max_repeats=MAX_REPEATS if prove else 0,
             try_empty_first=try_empty_first,
-            blind=(element for element in candidates if element.startswith("CAP_")),
+            blind=() if self._traces(phase) else frozenset(CAPABILITIES) & frozenset(candidates),
             known=known,
         )
 
     def _ask(self, grant: Grant, phase: str) -> Trial:
         watched = grant.syscalls is not None and self._engine.observes_syscalls
         observe = Observe.DENIALS if watched else Observe.NOTHING
+        # Tracing slows down a program of many calls, so only what is about capabilities is traced.
+        lacking = phase == "certify" and grant.capabilities < self._best.capabilities
+        traced = self._traces(phase) or (lacking and self._engine.observes_capabilities)
         return self._oracle.ask(
             grant,
             phase=phase,
-            adapt=lambda stage: replace(stage, observe=observe),
+            adapt=lambda stage: replace(stage, observe=observe, observe_capabilities=traced),
         )
+
+    def _traces(self, phase: str) -> bool:
+        """Whether all capabilities that are denied in a phase are seen."""
+        return phase == "capabilities" and self._engine.observes_capabilities
 
     def _outcome(self, trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:
         """A trial in the words of the search; only the launch that decided tells what was missing.
@@ -311,7 +318,7 @@ class Campaign:
         launch = trial.launches[-1]
         mine = frozenset(candidates)
         denied = None
-        if launch.denials is not None and trial.grant.syscalls is not None:
+        if launch.denials is not None:
             # Ordered by the last attempt: of several denials of one privilege the last counts.
             latest = reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials)))
             denied = tuple(privilege for privilege in latest if privilege in mine)

@@ -46,6 +46,7 @@ class Stage:
     denied_errno: int
     limit_s: float
     observe: Observe = Observe.NOTHING
+    observe_capabilities: bool = False
     seccomp_profile: SeccompProfile | None = field(default=None)
 
 
@@ -59,6 +60,7 @@ def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Laun
         image=stage.image,
         argv=None if scenario.service else scenario.test,
         observe=stage.observe,
+        observe_capabilities=stage.observe_capabilities,
         denied_errno=stage.denied_errno,
         seccomp_profile=stage.seccomp_profile,
     )

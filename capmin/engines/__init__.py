@@ -72,12 +72,14 @@ class LaunchSpec:
 
     Without ``argv`` the image's own entrypoint and command run; with it they are replaced. The network has
     loopback only. ``seccomp_profile`` overrides the filter made from the grant: confirmation launches with
-    the very document that was written. ``denied_errno`` is the errno of the policy.
+    the very document that was written. ``denied_errno`` is the errno of the policy. With
+    ``observe_capabilities`` checks of capabilities are attempts, too, whatever ``observe`` says.
     """
 
     image: Image
     argv: Command | None = None
     observe: Observe = Observe.NOTHING
+    observe_capabilities: bool = False
     denied_errno: int
     seccomp_profile: SeccompProfile | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +163,11 @@ class Engine(Protocol):
     @property
     def observes_syscalls(self) -> bool:
         """Whether `Observe.DENIALS` and `Observe.USES` work here."""
+        ...
+
+    @property
+    def observes_capabilities(self) -> bool:
+        """Whether ``LaunchSpec.observe_capabilities`` works here."""
         ...
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:

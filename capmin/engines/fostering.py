@@ -34,6 +34,11 @@ class Fostering:
                 [sys.executable, "-I", "-S", foster_parent.__file__], standard_input=theirs.fileno()
             )
 
+    @property
+    def pid(self) -> int:
+        """The process whose child every runtime is, and every container in the end."""
+        return self._parent.pid
+
     def launch(self, arguments: Sequence[str], pid_file: Path, output: int) -> "Fostered":
         """Start a runtime, its stdout and stderr at a descriptor, which stays the caller's.
 

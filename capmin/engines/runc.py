@@ -22,9 +22,10 @@ from capmin.engines.runc_container import Launch, RuncContainer, Site, new_ident
 from capmin.engines.state import StateDirectory
 from capmin.errors import EngineError
 from capmin.grant import Grant
-from capmin.observe import notify_abi
+from capmin.observe import capability_trace, notify_abi
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import ceiling_of
+from capmin.observe.trace_pool import TracePool
 from capmin.privileges import Capability, Syscall
 from capmin.privileges.syscall import host_architecture
 from capmin.seccomp import docker_default
@@ -60,6 +61,7 @@ class RuncEngine:
             mount_tmpfs(self._state.path)
             fostering = stack.enter_context(Fostering())
             stack.enter_context(images)
+            self._traces = stack.enter_context(TracePool(fostering.pid))
             self._teardown = stack.pop_all()
         self._site = Site(
             path=self._state.path,
@@ -73,6 +75,10 @@ class RuncEngine:
     def observes_syscalls(self) -> bool:
         major, minor = self.version.split(".")[:2]
         return (int(major), int(minor)) >= _LISTENER_SINCE and notify_abi.is_supported()
+
+    @property
+    def observes_capabilities(self) -> bool:
+        return capability_trace.available() is None
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
         return docker_default(capabilities, self.architecture).allowed
@@ -106,7 +112,8 @@ class RuncEngine:
                     listener_path, decide=chosen.decide, architecture=self.architecture
                 )
                 stack.enter_context(listener)
-            yield stack.enter_context(RuncContainer(self._site, launch, listener))
+            trace = stack.enter_context(self._traces.one()) if spec.observe_capabilities else None
+            yield stack.enter_context(RuncContainer(self._site, launch, listener, trace))
 
     def __enter__(self) -> Self:
         return self

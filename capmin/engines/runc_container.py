@@ -26,6 +26,7 @@ from capmin.engines.overlay import Overlay, mount_overlay, unmount
 from capmin.engines.runc_init import Init
 from capmin.engines.runc_words import REFUSED, exit_code_for, runc_words
 from capmin.errors import EngineError, ImageError
+from capmin.observe.capability_trace import CapabilityTrace
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import granted_of, process_of
 from capmin.privileges import Capability
@@ -76,10 +77,18 @@ def new_identity() -> str:
 class RuncContainer:
     """One launch; see `capmin.engines.Container` for the contract."""
 
-    def __init__(self, site: Site, launch: Launch, listener: SeccompListener | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        launch: Launch,
+        listener: SeccompListener | None = None,
+        trace: CapabilityTrace | None = None,
+    ) -> None:
         self._site = site
         self._launch = launch
         self._listener = listener
+        self._trace = trace
+        self._traced: tuple[Attempt, ...] | None = None
         self._path = site.path / launch.identity
         self._hostname = launch.hostname or launch.identity
         self._cgroup = f"{site.cgroup}/{launch.identity}"
@@ -165,7 +174,14 @@ class RuncContainer:
         )
 
     def attempts(self) -> tuple[Attempt, ...] | None:
-        return None if self._listener is None else self._listener.attempts()
+        """What was observed until now, of capabilities only until the first time that this is asked."""
+        if self._listener is None and self._trace is None:
+            return None
+        if self._trace is not None and self._traced is None:
+            init = self._init_process()
+            self._traced = () if init is None else self._trace.attempts(init.pid)
+        notified = () if self._listener is None else self._listener.attempts()
+        return (*notified, *(self._traced or ()))
 
     def granted(self) -> Granted | None:
         """What its process had when all was set up and only execve remained.
@@ -223,6 +239,8 @@ class RuncContainer:
             init = self._fostered.init
             if init is not None and not self._let_go:
                 self._granted = granted_of(init.pid)
+                if self._trace is not None:
+                    self._trace.start()
                 init.let_go(self._runc_state / "exec.fifo")
                 self._let_go = True
             return init

@@ -41,12 +41,16 @@ class CapabilityTrace:
     ``start()`` in the thread that will fork, fork, let it run, then ``attempts(pid)``; or ``follow()`` before
     the fork and ``start()`` right before the program may go. Traces in parallel do not see each other.
 
+    ``parent`` is the task whose children are followed, where that is not the calling thread: a process that
+    launches on its behalf.
+
     ``dropped_events`` is how many events the last launch had too many for the buffer (1.4 MB a CPU); with
     any, what came last is missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: int | None = None) -> None:
         self._instance = TraceInstance()
+        self._parent = parent
         self._dropped_before = 0
         self.dropped_events = 0
 
@@ -70,19 +74,19 @@ class CapabilityTrace:
         self._instance.__exit__(kind, error, trace)
 
     def follow(self) -> None:
-        """Follow what the calling thread forks from now on, without recording it yet.
+        """Follow what the calling thread, or ``parent``, forks from now on, without recording it yet.
 
         For runtimes that make a container first and start its program later: what they do in between would
         be ten times as much to read as what a small program does.
         """
-        # The thread itself stays on the list: putting it on or taking it off costs 36 ms. `attempts` leaves
+        # The task itself stays on the list: putting it on or taking it off costs 36 ms. `attempts` leaves
         # out what is not in the program's tree.
-        thread = str(threading.get_native_id())
-        if thread not in self._instance.read("set_event_pid").split():
-            self._instance.append("set_event_pid", thread)
+        task = str(self._task())
+        if task not in self._instance.read("set_event_pid").split():
+            self._instance.append("set_event_pid", task)
 
     def start(self) -> None:
-        """Record what is followed, the calling thread's children included, and forget what was before."""
+        """Record what is followed, and forget what was before."""
         self._instance.write("tracing_on", 0)
         self._instance.drain()
         self._dropped_before = self._instance.dropped()
@@ -101,6 +105,9 @@ class CapabilityTrace:
         self.dropped_events = self._instance.dropped() - self._dropped_before
         return tally(checks(text, program_pid, host_architecture()))
 
+    def _task(self) -> int:
+        return threading.get_native_id() if self._parent is None else self._parent
+
     def _configure(self) -> None:
         if not self._instance.has(_CHECK):
             raise EngineError(
@@ -116,7 +123,7 @@ class CapabilityTrace:
         numbers = table(host_architecture())
         untraced = " && ".join(f"id != {numbers[name]}" for name in sorted(HOT) if name in numbers)
         # A list that was never written to holds everyone: nothing may be enabled before.
-        self._instance.write("set_event_pid", threading.get_native_id())
+        self._instance.write("set_event_pid", self._task())
         for event in _CALLS:
             self._instance.write(f"{event}/filter", untraced)
         for event in (_CHECK, *_CALLS, *_TASKS):

@@ -57,6 +57,11 @@ class DockerEngine:
         self._state.on_death(reaper)
 
     @property
+    def address(self) -> str:
+        """Where the daemon is, as DOCKER_HOST spells it."""
+        return self._daemon.address
+
+    @property
     def version(self) -> str:
         return self._daemon.version
 
@@ -75,6 +80,11 @@ class DockerEngine:
     def observes_syscalls(self) -> bool:
         """A local daemon of 23 or later, which finds our sockets where we put them."""
         return self._daemon.passes_listener_path and self._daemon.sees(self._state.path)
+
+    @property
+    def observes_capabilities(self) -> bool:
+        """Containers are made by the daemon, and what others make is not traced."""
+        return False
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
         return docker_default(capabilities, self.architecture).allowed
