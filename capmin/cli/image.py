@@ -55,7 +55,7 @@ def list_command(*, form: str) -> None:
     help="Remove those not used for so long.",
     show_default=True,
 )
-@click.option("--gone", is_flag=True, help="Remove those unpacked from files that are gone, however new.")
+@click.option("--gone", is_flag=True, help="Remove those whose source is gone or has changed.")
 @click.option("--all", "everything", is_flag=True, help="Remove all.")
 @_format_option
 def prune_command(*, days: float, gone: bool, everything: bool, form: str) -> None:

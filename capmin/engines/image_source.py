@@ -295,7 +295,8 @@ def _last_words(done: Completed) -> str:
     lines = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
     # skopeo's last line is its log's: time="..." level=fatal msg="..."
     message = re.search(r'msg="((?:[^"\\]|\\.)*)"', lines[-1])
-    return message[1].replace('\\"', '"') if message else lines[-1].strip()
+    words = message[1].replace('\\"', '"') if message else lines[-1].strip()
+    return re.sub(r'^Error parsing image name "[^"]*": ', "", words)
 
 
 def _check_looks_like_rootfs(root: Path, reference: str) -> None:

@@ -39,7 +39,8 @@ _log = logging.getLogger(__name__)
 class CachedImage:
     """An image in the cache, as `RootfsCache.list` tells it.
 
-    ``last_used_s`` is in seconds since the epoch; ``gone`` is whether every file it was unpacked from is.
+    ``last_used_s`` is in seconds since the epoch; ``gone`` is whether every file it was unpacked from is,
+    or what it was unpacked from has changed since.
     """
 
     digest: str
@@ -115,8 +116,8 @@ class RootfsCache:
         """As `image`, for a source known already; ``fresh`` unpacks it again whatever its stamp says."""
         key = _key(source.reference)
         with exclusive(self._root / "locks" / key):
-            stamp = source.stamp()
             known = self._known(key)
+            stamp = self._stamp(source, known)
             digest = known.digest if known and known.stamp == stamp and not fresh else None
             if isinstance(source, RootfsDirectory):
                 image = self._in_place(source, digest)
@@ -138,7 +139,8 @@ class RootfsCache:
     def prune(self, *, unused_for_s: float = 0.0, only_gone: bool = False) -> tuple[CachedImage, ...]:
         """Remove images that have not been used for so long; gives those removed.
 
-        Never one in use by any process. ``only_gone`` removes those whose files are gone, and no others.
+        Never one in use by any process. ``only_gone`` removes those whose files are gone, or to which no
+        reference leads any more, and no others.
         """
         before_s = time.time() - unused_for_s
         chosen = [i for i in self.list() if i.last_used_s <= before_s and (i.gone or not only_gone)]
@@ -151,23 +153,23 @@ class RootfsCache:
         return image and replace(image, reference=with_tag(name))
 
     def _by_name(self, name: str) -> Image:
-        reasons = []
+        daemons = DaemonImage(name=with_tag(name), docker_host=self._docker_host)
         try:
-            return self.from_source(DaemonImage(name=with_tag(name), docker_host=self._docker_host))
+            daemons.stamp()
         except NoDaemonError:
-            reasons.append("no Docker daemon answers")
+            daemon_says = "no Docker daemon answers"
         except ImageError:
-            reasons.append("the Docker daemon does not have it")
+            daemon_says = "the Docker daemon has none"
+        else:
+            return self.from_source(daemons)
         try:
             return self.from_source(LayeredImage(spelling=f"docker://{name}"))
         except ImageError as error:
-            _log.debug("registry: %s", error)
-            reasons.append("its registry gives none, or cannot be reached")
-        raise ImageError(
-            f"no image {name}: no workload built it, {', '.join(reasons)}\n"
-            "give one as docker-archive:FILE (from docker save), oci:DIRECTORY, or the path of a root file"
-            " system"
-        )
+            words = str(error).partition(f"docker://{name}: ")[2] or str(error)
+            raise ImageError(
+                f"no image {name}: no workload built it, {daemon_says}, and its registry: {words}\n"
+                "give one as docker-archive:FILE (docker save), oci:DIRECTORY, or a root file system's path"
+            ) from error
 
     def _take(self, digest: str | None) -> Image | None:
         """Lock an image of the cache for as long as this object lives; None where it is not there."""
@@ -183,6 +185,17 @@ class RootfsCache:
         os.utime(record)
         document = json.loads(record.read_text())["configuration"]
         return image_from_document("", digest, str(directory / "rootfs"), document)
+
+    def _stamp(self, source: Source, known: _Known | None) -> str:
+        """The source's stamp; of a registry that cannot be asked, the one that it had last."""
+        try:
+            return source.stamp()
+        except ImageError as error:
+            registry = isinstance(source, LayeredImage) and source.origin is None
+            if not registry or known is None or self._take(known.digest) is None:
+                raise
+            _log.warning("%s: using the copy in the cache", error)
+            return known.stamp
 
     def _in_place(self, source: RootfsDirectory, digest: str | None) -> Image:
         """A directory of the user's: nothing of it is copied, only what it is called is remembered."""

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,8 +101,13 @@ def layout(archive: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def registry(archive: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with _registry(archive, cache_dir, tmp_path_factory.mktemp("registry")) as name:
+        yield name
+
+
+@contextmanager
+def _registry(archive: Path, cache_dir: Path, directory: Path) -> Iterator[str]:
     """A real registry on loopback that has the image; gives its name there."""
-    directory = tmp_path_factory.mktemp("registry")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -182,6 +187,15 @@ def test_registry(
     assert image.digest == cache.image(f"docker-archive:{archive}").digest
     with pytest.raises(ImageError, match="manifest unknown"):
         cache.image(f"docker://{registry}-gone")
+
+
+def test_registry_out_of_reach(
+    cache: RootfsCache, archive: Path, cache_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _registry(archive, cache_dir, tmp_path) as name:
+        image = cache.image(f"docker://{name}")
+    assert cache.image(f"docker://{name}") == image
+    assert "connection refused: using the copy in the cache" in caplog.text
 
 
 def test_registry_by_bare_name(tmp_path: Path, registry: str, expected: Tree) -> None:
