@@ -52,6 +52,14 @@ def mount_overlay(path: Path, image_root: Path) -> Overlay:
     path.mkdir()
     # Device nodes and setuid files of the container are made in the upper layer: no nosuid, no nodev.
     _mount("tmpfs", path, "tmpfs", 0, "mode=700")
+    try:
+        return _overlay_on(path, image_root)
+    except BaseException:
+        unmount(path)
+        raise
+
+
+def _overlay_on(path: Path, image_root: Path) -> Overlay:
     overlay = Overlay(path=path)
     for name in ("upper", "work", "root"):
         (path / name).mkdir()

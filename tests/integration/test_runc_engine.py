@@ -201,7 +201,8 @@ from capmin.engines.rootfs import RootfsCache
 from capmin.engines.runc import RuncEngine
 from capmin.grant import Grant
 state, handle = map(Path, sys.argv[1:])
-engine = RuncEngine(EngineOptions(campaign="x", state_dir=state, cache_dir=state), RootfsCache(state.with_name("c")))
+options = EngineOptions(campaign="x", state_dir=state, cache_dir=state.with_name("c"))
+engine = RuncEngine(options, RootfsCache(options.cache_dir))
 image = Image(reference="x", digest="x", handle=str(handle))
 spec = LaunchSpec(image=image, argv=("sleep", "600"), denied_errno=38)
 with engine.start(spec, Grant(capabilities=frozenset())) as container:
