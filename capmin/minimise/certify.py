@@ -71,7 +71,7 @@ class _Evidence(Generic[E]):
         self._inquiry = inquiry
         self._standard = standard
         self._kept = kept
-        self._presumptions = Presumptions(inquiry.history()) if standard.presume else None
+        self._presumptions = Presumptions(inquiry.everything, inquiry.history()) if standard.presume else None
 
     def removable(self, element: E) -> bool:
         return any(record.outcome.passes for record in self._inquiry.records(self._kept - {element}))

@@ -65,12 +65,12 @@ class _Search(Generic[E]):
         return 1.0 if element in self._culprits else self._beliefs.needed(element)
 
     def _explain(self, run: Outcome[E], suspects: Sequence[E]) -> None:
-        if run.ended_normally and suspects:
+        if not suspects:
+            self._split(suspects)
+        elif run.ended_normally or not self._grant_culprit(run, suspects):
             self._beliefs.gone_past.update(suspects)
             while open_ := [each for each in suspects if each in self._base - self._needed]:
                 self._settle(open_)
-        elif not self._grant_culprit(run, suspects):
-            self._split(suspects)
 
     def _grant_culprit(self, run: Outcome[E], suspects: Sequence[E]) -> bool:
         """Grant the one suspect with which the program gets further; False when no likely one is it."""

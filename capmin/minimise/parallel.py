@@ -125,16 +125,23 @@ class _Rounds(Generic[E]):
         merged = self._base.difference(*self._merged)
         canary = [merged] if self._merged else []
         active = [share for share in self._shares if share.undecided][: self._inquiry.workers - len(canary)]
-        outcomes = self._inquiry.outcomes(canary + [merged.difference(share.group()) for share in active])
+        asked = canary + [merged.difference(share.group()) for share in active]
+        outcomes = self._inquiry.outcomes(asked + self._from_below(self._inquiry.workers - len(asked)))
         if canary and not outcomes[0].passes:
             self._merge_one_by_one()
             return
         self._base = merged
-        answers = zip(active, outcomes[len(canary) :], strict=True)
+        answers = zip(active, outcomes[len(canary) : len(asked)], strict=True)
         passed = [dropped for share, outcome in answers if (dropped := share.learn(outcome))]
         if len(passed) == 1:
             self._base = self._base.difference(passed[0])
         self._merged = passed if len(passed) > 1 else []
+
+    def _from_below(self, spare: int) -> list[frozenset[E]]:
+        """For workers without work: what is found so far without one of it, which may become a proof."""
+        needed = frozenset(element for share in self._shares for element in share.needed)
+        without = (needed - {element} for element in self._inquiry.in_order(needed))
+        return [each for each in (needed, *without) if self._inquiry.recall(each) is None][:spare]
 
     def _help_out(self) -> None:
         """Workers without work take half of the longest share, as long as there is one to halve."""

@@ -27,27 +27,23 @@ class Death(Generic[E]):
     record: Record[E]
     unaffected: frozenset[E]
 
-    def explains(self, configuration: frozenset[E], fatal: frozenset[E]) -> bool:
-        """Whether `configuration`, which has all that this run had but not the culprit, presumably dies too.
+    def explains(self, without: frozenset[E], idle: frozenset[E], fatal: frozenset[E]) -> bool:
+        """Whether a run with `without`, which lacks the culprit, presumably dies of the same.
 
         What it has in addition either was not attempted, or was denied to this run and did not stop it.
         That the program dies of the culprit with the latter granted too is presumed. It is false where the
         culprit is what the program falls back on for want of it. One sign of that is known: it went on
         without it here, and died of it elsewhere; so what is `fatal` elsewhere must not be missed here.
         """
-        missed = configuration.intersection(self.record.outcome.denied or ())
-        return (
-            self.record.granted <= configuration
-            and self.culprit not in configuration
-            and missed <= self.unaffected
-            and not missed & fatal
-        )
+        missed = without.intersection(self.record.outcome.denied or ())
+        return self.record.granted <= without | idle and missed <= self.unaffected and not missed & fatal
 
 
 class Presumptions(Generic[E]):
     """What a sequence of runs presumably proves."""
 
-    def __init__(self, records: Sequence[Record[E]]) -> None:
+    def __init__(self, universe: frozenset[E], records: Sequence[Record[E]]) -> None:
+        self._universe = universe
         outcomes = {record.granted: record.outcome for record in records}
         failed = [record for record in records if not record.outcome.passes and record.outcome.denied]
         self._deaths = [
@@ -57,26 +53,36 @@ class Presumptions(Generic[E]):
             for death in _deaths(record, outcomes)
         ]
         self._fatal = frozenset(death.culprit for death in self._deaths)
-        self._fell_short = [record for record in failed if record.outcome.ended_normally]
+        self._failed = failed
+        self._passed = [record for record in records if record.outcome.passes]
 
     def failures(self, kept: frozenset[E], element: E) -> Iterator[Record[E]]:
         """Runs that presumably would have failed alike under `kept` without `element`.
 
-        A run that reached its end, and failed having missed only this one of `kept`, presumably does not
-        fail because of what it had beyond `kept`: traps kill.
+        Those that died of it; and those that missed only this one of `kept`, provided that what they had
+        beyond it had no part in that: it is idle, or they reached their end (traps kill).
         """
-        without = kept - {element}
+        idle = self._idle(kept)
         for death in self._deaths:
-            if death.culprit == element and death.explains(without, self._fatal):
+            if death.culprit == element and death.explains(kept - {element}, idle, self._fatal):
                 yield death.record
-        for record in self._fell_short:
-            if without <= record.granted and kept.intersection(record.outcome.denied or ()) == {element}:
+        for record in self._failed:
+            if kept.intersection(record.outcome.denied or ()) == {element} and (
+                record.outcome.ended_normally or record.granted <= kept | idle
+            ):
                 yield record
+
+    def _idle(self, kept: frozenset[E]) -> frozenset[E]:
+        """What a passing run under exactly `kept` did not even attempt; presumably no failing one does."""
+        for record in self._passed:
+            if record.granted == kept and record.outcome.denied is not None:
+                return self._universe - kept - frozenset(record.outcome.denied)
+        return frozenset()
 
 
 def gets_further(before: Outcome[E], after: Outcome[E]) -> bool:
     """Whether what `before` died of did not stop `after`: it ends, or is denied what is new."""
-    if after.passes or after.ended_normally:
+    if after.passes or (after.ended_normally and not before.ended_normally):
         return True
     return not frozenset(after.denied or ()) <= frozenset(before.denied or ())
 

@@ -24,6 +24,7 @@ from tests.property.lattices import (
     oracle,
     programs,
     trap_steps,
+    unhurried,
     works,
 )
 
@@ -32,6 +33,7 @@ every_algorithm = pytest.mark.parametrize("algorithm", ["auto", *ALGORITHMS])
 
 
 @every_algorithm
+@unhurried
 @given(program=programs(any_steps), denials=st.booleans(), attempts=st.booleans())
 def test_answers_are_one_minimal(algorithm: str, program: Program, denials: bool, attempts: bool) -> None:  # noqa: FBT001
     ask = oracle(program, denials=denials, attempts=attempts)
@@ -42,11 +44,13 @@ def test_answers_are_one_minimal(algorithm: str, program: Program, denials: bool
 
 
 @every_algorithm
+@unhurried
 @given(program=programs(monotone_steps))
 def test_a_single_minimum_is_found(algorithm: str, program: Program) -> None:
     assert {minimise(ELEMENTS, oracle(program), algorithm=algorithm).kept} == minimal_sets(program)
 
 
+@unhurried
 @given(program=programs(any_steps))
 def test_proofs_name_trials_that_failed_without_the_element(program: Program) -> None:
     minimum = minimise(ELEMENTS, oracle(program))
@@ -57,6 +61,7 @@ def test_proofs_name_trials_that_failed_without_the_element(program: Program) ->
         assert not works(program, proof.configuration)
 
 
+@unhurried
 @given(program=programs(any_steps), chances=st.lists(st.floats(0, 1), min_size=8, max_size=8))
 def test_priors_change_cost_only(program: Program, chances: list[float]) -> None:
     prior = dict(zip(ELEMENTS, chances, strict=True)).__getitem__
@@ -64,6 +69,7 @@ def test_priors_change_cost_only(program: Program, chances: list[float]) -> None
 
 
 @pytest.mark.parametrize("workers", [2, 3, 8])
+@unhurried
 @given(program=programs(any_steps), denials=st.booleans())
 def test_workers_change_no_single_answer(workers: int, program: Program, denials: bool) -> None:  # noqa: FBT001
     alone = minimise(ELEMENTS, oracle(program, denials=denials))
@@ -75,17 +81,20 @@ def test_workers_change_no_single_answer(workers: int, program: Program, denials
         assert together.kept == alone.kept
 
 
+@unhurried
 @given(program=programs(monotone_steps))
 def test_presumptions_hold_for_programs_without_alternatives_and_traps(program: Program) -> None:
     assert one_minimal(program, minimise(ELEMENTS, oracle(program), presume=True).kept)
 
 
+@unhurried
 @given(program=programs(any_steps))
 def test_answers_that_are_only_left_to_be_proven(program: Program) -> None:
     minimum = minimise(ELEMENTS, oracle(program), algorithm=CERTIFY_ONLY)
     assert one_minimal(program, minimum.kept)
 
 
+@unhurried
 @given(program=programs(any_steps), seed=st.integers(0, 10**6))
 def test_runs_are_repeatable(program: Program, seed: int) -> None:
     first, second = (minimise(ELEMENTS, oracle(program, seed=seed)) for _ in range(2))
@@ -93,6 +102,7 @@ def test_runs_are_repeatable(program: Program, seed: int) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["gbs", "denial-guided", "linear"])
+@unhurried
 @given(program=programs(any_steps, flake_rate=0.05), seed=st.integers(0, 10**6), denials=st.booleans())
 def test_false_failures_leave_a_set_that_works(
     algorithm: str,
