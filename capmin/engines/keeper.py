@@ -8,7 +8,7 @@ owner when it closes, the keeper when the owner dies, and the next engine for ow
 
 The keeper is this file run as a script (``python -I -S keeper.py DIRECTORY``), a process of its own session
 that blocks on reading its input, a pipe whose other end only the owner has: death of any kind ends it.
-Therefore only the standard library is imported here, and as little as possible of it: it runs in 10 MB.
+Therefore only the standard library is imported here, and as little as possible of it: it runs in 13 MB.
 """
 
 import contextlib
