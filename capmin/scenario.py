@@ -38,9 +38,11 @@ def parse_command(text: str) -> Command:
         return (*SHELL, text)
     try:
         words = json.loads(text)
-    except ValueError:
-        # `[ -f /etc/passwd ]` is a test too, of the shell.
-        return (*SHELL, text)
+    except ValueError as error:
+        # `[ -f /etc/passwd ]` and `[ "$USER" ]` are tests too, of the shell; it has no command `["`.
+        if not text.lstrip().startswith('["'):
+            return (*SHELL, text)
+        raise UsageError(f"the test command looks like a JSON list, and is none: {error}: {text}") from error
     if not words or not all(isinstance(word, str) for word in words):
         raise UsageError(f"the test command is not a JSON list of strings: {text}")
     return tuple(words)

@@ -15,8 +15,11 @@ _log = logging.getLogger(__name__)
 def _runc(options: EngineOptions) -> Engine:
     # Engines load what only they need.
     from capmin.engines.rootfs import RootfsCache  # noqa: PLC0415
-    from capmin.engines.runc import RuncEngine  # noqa: PLC0415
+    from capmin.engines.runc import NEEDS_ROOT, RuncEngine  # noqa: PLC0415
 
+    # Before the cache, which would make its directories, or fail for a reason that leads astray.
+    if os.geteuid() != 0:
+        raise EngineError(NEEDS_ROOT)
     return RuncEngine(options, RootfsCache(options.cache_dir, options.docker_host))
 
 

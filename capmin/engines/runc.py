@@ -33,6 +33,8 @@ from capmin.seccomp import docker_default
 if TYPE_CHECKING:
     from capmin.engines.rootfs import RootfsCache
 
+NEEDS_ROOT = "the runc engine needs root: run capmin with sudo, or with --engine docker"
+
 _LISTENER_SINCE = (1, 1)
 """runc 1.1.0 brought SCMP_ACT_NOTIFY and listenerPath."""
 
@@ -126,7 +128,7 @@ class RuncEngine:
 
 def _runc_version() -> str:
     if os.geteuid() != 0:
-        raise EngineError("the runc engine needs root: run capmin with sudo, or with --engine docker")
+        raise EngineError(NEEDS_ROOT)
     if shutil.which("runc") is None:
         raise EngineError(
             "runc is not installed: apt-get install runc (or your distribution's package), "
