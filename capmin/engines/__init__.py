@@ -67,17 +67,48 @@ class Observe(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Volume:
+    """Files that outlive containers, until the end of the volume's own ``with`` block.
+
+    ``handle`` is the engine's own name for it.
+    """
+
+    handle: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """What a container sees at ``target``: a volume, a file or directory of the host, or (None) a tmpfs.
+
+    An empty volume is filled with what the image has there, owners and modes included, as Docker does.
+    """
+
+    target: str
+    source: Volume | Path | None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchSpec:
     """What to launch, the privileges apart; the words are docker run's.
 
-    Without ``argv`` the image's own entrypoint and command run; with it they are replaced. The network has
-    loopback only. ``seccomp_profile`` overrides the filter made from the grant: confirmation launches with
-    the very document that was written. ``denied_errno`` is the errno of the policy. With
-    ``observe_capabilities`` checks of capabilities are attempts, too, whatever ``observe`` says.
+    Without ``argv`` the image's own entrypoint and command run, the command replaced by ``arguments`` where
+    there are any; with it both are replaced. ``environment`` (``NAME=VALUE``) and ``user`` come before the
+    image's own. The network has loopback only; it is a new one, in which ``names`` are names for 127.0.0.1,
+    or that of the container ``network``, with its names. ``seccomp_profile`` overrides the filter made from
+    the grant: confirmation launches with the very document that was written. ``denied_errno`` is the errno
+    of the policy. With ``observe_capabilities`` checks of capabilities are attempts, too, whatever
+    ``observe`` says.
     """
 
     image: Image
     argv: Command | None = None
+    arguments: Command = ()
+    environment: tuple[str, ...] = ()
+    user: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    names: tuple[str, ...] = ()
+    network: "Container | None" = None
     observe: Observe = Observe.NOTHING
     observe_capabilities: bool = False
     denied_errno: int
@@ -94,6 +125,14 @@ class Exit:
 
     code: int
     refused: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Executed:
+    """A command that ran in a container; ``code`` is None where it had not ended by its limit."""
+
+    code: int | None
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +158,24 @@ class Container(Protocol):
 
     def beside(self, spec: LaunchSpec) -> "AbstractContextManager[Container]":
         """Start a sidecar with every privilege that the host can give, on this container's network."""
+        ...
+
+    def execute(self, argv: Command, limit_s: float) -> Executed:
+        """Run a command in it, with its privileges and as its user, as docker exec does.
+
+        What the command attempts is among `attempts`. In a container that has ended its code is 126.
+        """
+        ...
+
+    def read(self, path: str, limit_bytes: int) -> bytes | None:
+        """The beginning of a file as its processes see it, also after it has ended; None where there is none.
+
+        What was on a tmpfs is gone with the container.
+        """
+        ...
+
+    def network_namespace(self) -> Path | None:
+        """Where this process can enter its network: /proc/PID/ns/net; None: not here, or it has ended."""
         ...
 
     def output(self) -> str:
@@ -180,6 +237,10 @@ class Engine(Protocol):
         Raises:
             ImageError: there is none of that name, or it cannot be read.
         """
+        ...
+
+    def volume(self) -> AbstractContextManager[Volume]:
+        """Make an empty volume; it is removed at the end of its block, after its containers."""
         ...
 
     def start(self, spec: LaunchSpec, grant: Grant) -> AbstractContextManager[Container]:

@@ -1,5 +1,6 @@
 """The files of /etc that Docker puts into a container without a network."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 _HOSTS = """\
@@ -12,11 +13,11 @@ ff02::2\tip6-allrouters
 """
 
 
-def write_etc(directory: Path, hostname: str) -> None:
-    """Write hosts, hostname and resolv.conf, readable for every user whatever the umask."""
+def write_etc(directory: Path, hostname: str, names: Iterable[str] = ()) -> None:
+    """Write hosts (``names`` stand for 127.0.0.1), hostname and resolv.conf, readable for every user."""
     resolver = Path("/etc/resolv.conf")
     files = {
-        "hosts": _HOSTS,
+        "hosts": _HOSTS + "".join(f"127.0.0.1\t{name}\n" for name in names),
         "hostname": f"{hostname}\n",
         "resolv.conf": resolver.read_text() if resolver.exists() else "",
     }

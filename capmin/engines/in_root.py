@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -26,3 +27,18 @@ def open_in_root(root: Path, path: str, flags: int, mode: int = 0) -> int:
     if descriptor < 0:
         raise OSError(code, os.strerror(code), path)
     return descriptor
+
+
+def read_in_root(root: Path, path: str, limit_bytes: int) -> bytes | None:
+    """The beginning of a file as a process with that root directory sees it; None where there is none."""
+    try:
+        descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit_bytes)
+    finally:
+        os.close(descriptor)

@@ -3,8 +3,10 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from capmin.engines import Container, Exit, LaunchSpec, Process
+from capmin.engines import Container, Executed, Exit, LaunchSpec, Process
+from capmin.scenario import Command
 from capmin.trial import Attempt, Granted
 
 
@@ -23,6 +25,15 @@ class NeverStarted:
     @contextlib.contextmanager
     def beside(self, spec: LaunchSpec) -> Iterator[Container]:  # noqa: ARG002 (not started either)
         yield NeverStarted(self.reason)
+
+    def execute(self, argv: Command, limit_s: float) -> Executed:  # noqa: ARG002 (there is nothing to run it in)
+        return Executed(code=126, output=self.reason)
+
+    def read(self, path: str, limit_bytes: int) -> bytes | None:  # noqa: ARG002 (nor to read from)
+        return None
+
+    def network_namespace(self) -> Path | None:
+        return None
 
     def output(self) -> str:
         return ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from capmin.engines import MEMORY_LIMIT_BYTES, PIDS_LIMIT, UNPRIVILEGED_PORT_START
+from capmin.engines import MEMORY_LIMIT_BYTES, PIDS_LIMIT, UNPRIVILEGED_PORT_START, Mount, Volume
 from capmin.engines.oci_user import User
 from capmin.privileges import Capability
 from capmin.seccomp import SeccompProfile
@@ -58,6 +58,7 @@ class Bundle:
     seccomp: SeccompProfile | None
     cgroup: str
     network_namespace: str | None = None
+    mounts: tuple[Mount, ...] = ()
     annotations: Mapping[str, str]
 
 
@@ -139,10 +140,13 @@ def _capabilities(bundle: Bundle) -> dict[str, list[str]]:
 
 
 def _mounts(bundle: Bundle) -> list[dict[str, Any]]:
+    """Docker's mounts, those replaced left out, then the launch's own, the outer ones first."""
+    own = {mount.target for mount in bundle.mounts}
     return [
         *(
             {"destination": destination, "type": kind, "source": source, "options": options.split()}
             for destination, kind, source, options in _MOUNTS
+            if destination not in own
         ),
         *(
             {
@@ -153,7 +157,19 @@ def _mounts(bundle: Bundle) -> list[dict[str, Any]]:
             }
             for name in _ETC
         ),
+        *(_own_mount(mount) for mount in sorted(bundle.mounts, key=lambda mount: mount.target.count("/"))),
     ]
+
+
+def _own_mount(mount: Mount) -> dict[str, Any]:
+    """As for ``docker run --mount`` and ``--tmpfs`` (moby daemon/oci_linux.go, withMounts)."""
+    access = ["ro"] if mount.read_only else []
+    if mount.source is None:
+        options = ["noexec", "nosuid", "nodev", "rprivate", *access]
+        return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
+    source = mount.source.handle if isinstance(mount.source, Volume) else str(mount.source)
+    options = ["rbind", "rprivate", *access]
+    return {"destination": mount.target, "type": "bind", "source": source, "options": options}
 
 
 def _namespaces(bundle: Bundle, host: Host) -> list[dict[str, str]]:

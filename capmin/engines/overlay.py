@@ -70,6 +70,16 @@ def _overlay_on(path: Path, image_root: Path) -> Overlay:
     return overlay
 
 
+def mount_volume(path: Path) -> None:
+    """Make ``path`` an empty file system for containers to share: setuid files and devices count in it.
+
+    Raises:
+        EngineError: the kernel refuses, with its reason.
+    """
+    path.mkdir()
+    _mount("tmpfs", path, "tmpfs", 0, "mode=755")
+
+
 def unmount(path: Path) -> None:
     """Take a mount and those below it away, at once or when the last user is gone; and the directory."""
     _libc.umount2(os.fsencode(path), _MNT_DETACH)

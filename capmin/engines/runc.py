@@ -9,16 +9,20 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from capmin.engines import EngineOptions, Image, LaunchSpec
+from capmin.engines import Container, EngineOptions, Image, LaunchSpec, Volume
 from capmin.engines._process import run
 from capmin.engines.filtering import filter_for, observes
 from capmin.engines.fostering import Fostering
+from capmin.engines.never_started import NeverStarted
 from capmin.engines.oci_spec import Host
 from capmin.engines.overlay import mount_tmpfs
-from capmin.engines.runc_container import Launch, RuncContainer, Site, new_identity
+from capmin.engines.runc_container import NO_NEIGHBOUR, RuncContainer
+from capmin.engines.runc_launch import Launch, Site, new_identity
+from capmin.engines.runc_volume import new_volume
 from capmin.engines.state import StateDirectory
 from capmin.errors import EngineError
 from capmin.grant import Grant
@@ -88,8 +92,11 @@ class RuncEngine:
     def image(self, reference: str) -> Image:
         return self._images.image(reference)
 
+    def volume(self) -> contextlib.AbstractContextManager[Volume]:
+        return new_volume(self._state.path)
+
     @contextlib.contextmanager
-    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[RuncContainer]:
+    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
         """Start a container; see `capmin.engines.Engine.start`.
 
         A ``seccomp_profile`` is launched to the letter, so that nothing is observed with it.
@@ -101,13 +108,17 @@ class RuncEngine:
         chosen = filter_for(spec, grant, self.architecture, listener_path)
         launch = Launch(
             identity=identity,
-            image=spec.image,
-            argv=spec.argv,
+            spec=spec,
             capabilities=grant.capabilities,
             seccomp=chosen.profile,
             annotations={"capmin.campaign": self._options.campaign, **spec.labels},
         )
         with contextlib.ExitStack() as stack:
+            if isinstance(spec.network, RuncContainer):
+                launch = replace(launch, network=stack.enter_context(spec.network.network()))
+            if spec.network is not None and launch.network is None:
+                yield NeverStarted(NO_NEIGHBOUR)
+                return
             listener = None
             if listener_path is not None and chosen.decide is not None:
                 listener = SeccompListener(

@@ -4,33 +4,33 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
 import shutil
 import signal as signals
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from capmin.engines import Container, Exit, Image, LaunchSpec, Process, keeper
+from capmin.engines import Container, Executed, Exit, LaunchSpec, Process, keeper
+from capmin.engines._process import spawn
 from capmin.engines.etc_files import write_etc
-from capmin.engines.fostering import Fostered, Fostering
+from capmin.engines.fostering import Fostered
+from capmin.engines.in_root import read_in_root
 from capmin.engines.never_started import NeverStarted
-from capmin.engines.oci_spec import Bundle, Host, config
-from capmin.engines.oci_user import resolve_user
+from capmin.engines.oci_spec import config
 from capmin.engines.output_tail import OutputTail
 from capmin.engines.overlay import Overlay, mount_overlay, unmount
 from capmin.engines.runc_init import Init
+from capmin.engines.runc_launch import Launch, Network, Site, new_identity
+from capmin.engines.runc_volume import fill_volumes, place_of
 from capmin.engines.runc_words import REFUSED, exit_code_for, runc_words
-from capmin.errors import EngineError, ImageError
+from capmin.errors import EngineError
 from capmin.observe.capability_trace import CapabilityTrace
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import granted_of, process_of
-from capmin.privileges import Capability
-from capmin.seccomp import SeccompProfile
+from capmin.scenario import Command
 from capmin.trial import Attempt, Granted
 
 START_LIMIT_S = 3.0
@@ -43,35 +43,7 @@ _PID_FILE = "pid"
 _LOG = "log.json"
 _SIGNALLED = 128
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """Where an engine's containers live: its state directory and its control group."""
-
-    path: Path
-    cgroup: str
-    host: Host
-    ceiling: frozenset[Capability]
-    fostering: Fostering
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Launch:
-    """What is launched. ``seccomp`` None is unconfined; ``network_namespace`` is shared where given."""
-
-    identity: str
-    image: Image
-    argv: tuple[str, ...] | None
-    capabilities: frozenset[Capability]
-    seccomp: SeccompProfile | None
-    hostname: str | None = None
-    network_namespace: str | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict)
-
-
-def new_identity() -> str:
-    """A container's name: twelve hexadecimal digits, which are its host name, too, as with Docker."""
-    return secrets.token_hex(6)
+NO_NEIGHBOUR = "the container that it was to run beside is not running"
 
 
 class RuncContainer:
@@ -90,7 +62,6 @@ class RuncContainer:
         self._trace = trace
         self._traced: tuple[Attempt, ...] | None = None
         self._path = site.path / launch.identity
-        self._hostname = launch.hostname or launch.identity
         self._cgroup = f"{site.cgroup}/{launch.identity}"
         self._runc_state = site.path / keeper.RUNC_ROOT / launch.identity
         self._teardown = contextlib.ExitStack()
@@ -102,8 +73,9 @@ class RuncContainer:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            overlay = mount_overlay(self._path, Path(self._launch.image.handle))
+            overlay = mount_overlay(self._path, Path(self._launch.spec.image.handle))
             stack.callback(unmount, overlay.path)
+            fill_volumes(self._launch.spec.mounts, overlay.root)
             self._write_bundle(overlay)
             self._fostered, self._output = self._launched()
             stack.callback(self._end)
@@ -144,23 +116,64 @@ class RuncContainer:
     @contextlib.contextmanager
     def beside(self, spec: LaunchSpec) -> Iterator[Container]:
         """Start a sidecar; beside a container that does not run it gives one that was never started."""
-        with contextlib.ExitStack() as stack:
-            init = self._init_process()
-            network = None if init is None else stack.enter_context(init.network_namespace())
+        with self.network() as network:
             if network is None:
-                yield NeverStarted("the container that it was to run beside is not running")
+                yield NeverStarted(NO_NEIGHBOUR)
                 return
             sidecar = Launch(
                 identity=new_identity(),
-                image=spec.image,
-                argv=spec.argv,
+                spec=spec,
                 capabilities=self._site.ceiling,
                 seccomp=None,
-                hostname=self._hostname,
-                network_namespace=network,
+                network=network,
                 annotations=spec.labels,
             )
-            yield stack.enter_context(RuncContainer(self._site, sidecar))
+            with RuncContainer(self._site, sidecar) as container:
+                yield container
+
+    @contextlib.contextmanager
+    def network(self) -> Iterator[Network | None]:
+        """Its network for others to join, until the end of the block; None where it does not run."""
+        with contextlib.ExitStack() as stack:
+            init = self._init_process()
+            namespace = None if init is None else stack.enter_context(init.network_namespace())
+            if namespace is None:
+                yield None
+            else:
+                launch = self._launch
+                yield Network(namespace=namespace, hostname=launch.hostname, names=launch.names)
+
+    def network_namespace(self) -> Path | None:
+        init = self._init_process()
+        if init is None or init.has_ended(0.0):
+            return None
+        return Path(f"/proc/{init.pid}/ns/net")
+
+    def execute(self, argv: Command, limit_s: float) -> Executed:
+        """Run a command in it, by `runc exec`: some 30 ms."""
+        if self.network_namespace() is None:
+            return Executed(code=126, output="the container is not running")
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        output = OutputTail(read_end)
+        root = str(self._site.path / keeper.RUNC_ROOT)
+        try:
+            running = spawn(["runc", "--root", root, "exec", self._launch.identity, *argv], output=write_end)
+        finally:
+            os.close(write_end)
+        with contextlib.closing(running):
+            code = running.wait(limit_s)
+            if code is not None:
+                output.wait(_OUTPUT_LIMIT_S)
+        return Executed(
+            code=_SIGNALLED - code if code is not None and code < 0 else code, output=output.text()
+        )
+
+    def read(self, path: str, limit_bytes: int) -> bytes | None:
+        init = self._init_process()
+        if init is not None and not init.has_ended(0.0):
+            return read_in_root(Path(f"/proc/{init.pid}/root"), path, limit_bytes)
+        place = place_of(path, self._launch.spec.mounts, self._path / "root")
+        return None if place is None else read_in_root(*place, limit_bytes)
 
     def output(self) -> str:
         return self._output.text()
@@ -198,25 +211,9 @@ class RuncContainer:
         return self._init_process() is not None
 
     def _write_bundle(self, overlay: Overlay) -> None:
-        launch, image = self._launch, self._launch.image
-        argv = image.entrypoint + image.cmd if launch.argv is None else launch.argv
-        if not argv:
-            raise ImageError(f"{image.reference} names no command to run: give one")
-        bundle = Bundle(
-            root=overlay.root,
-            etc=self._path,
-            hostname=self._hostname,
-            argv=argv,
-            environment=image.environment,
-            working_dir=image.working_dir,
-            user=resolve_user(image.user, Path(image.handle)),
-            capabilities=launch.capabilities,
-            seccomp=launch.seccomp,
-            cgroup=self._cgroup,
-            network_namespace=launch.network_namespace,
-            annotations=launch.annotations,
-        )
-        write_etc(self._path, self._hostname)
+        launch = self._launch
+        bundle = launch.bundle(root=overlay.root, etc=self._path, cgroup=self._cgroup)
+        write_etc(self._path, launch.hostname, launch.names)
         (self._path / "config.json").write_text(json.dumps(config(bundle, self._site.host)))
 
     def _launched(self) -> tuple[Fostered, OutputTail]:

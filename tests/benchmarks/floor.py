@@ -15,11 +15,12 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from capmin.engines import EngineOptions, Image
+from capmin.engines import EngineOptions, Image, LaunchSpec
 from capmin.engines.places import cache_dir
 from capmin.engines.rootfs import RootfsCache
 from capmin.engines.runc import RuncEngine
-from capmin.engines.runc_container import Launch, RuncContainer, new_identity
+from capmin.engines.runc_container import RuncContainer
+from capmin.engines.runc_launch import Launch, new_identity
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.privileges import Syscall
 from capmin.privileges.capability import DOCKER_DEFAULT
@@ -50,8 +51,7 @@ def runtime_calls(engine: RuncEngine, image: Image, allowed: frozenset[Syscall])
     socket = engine._site.path / f"floor-{next(_sockets)}"
     launch = Launch(
         identity=new_identity(),
-        image=image,
-        argv=("true",),
+        spec=LaunchSpec(image=image, argv=("true",), denied_errno=errno.ENOSYS),
         capabilities=DOCKER_DEFAULT,
         seccomp=notifying_all_but(allowed, socket),
     )

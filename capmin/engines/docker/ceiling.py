@@ -1,5 +1,6 @@
 """Which capabilities a daemon can really give: asked of the daemon itself, with an empty image."""
 
+import errno
 import io
 import json
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from docker.errors import APIError, ImageNotFound
 
-from capmin.engines import Image
+from capmin.engines import Image, LaunchSpec
 from capmin.engines.docker.configuration import container_config, host_config
 from capmin.engines.docker.container import created
 from capmin.engines.docker.daemon import Daemon
@@ -83,8 +84,8 @@ class _Probe:
 
     @contextmanager
     def _created(self, names: Iterable[Capability]) -> Iterator[str]:
-        host = host_config(self.daemon, names, None)
-        config = container_config(self.daemon, self.image, ("/capmin",), self.labels, host)
+        spec = LaunchSpec(image=self.image, argv=("/capmin",), denied_errno=errno.ENOSYS)
+        config = container_config(self.daemon, spec, self.labels, host_config(self.daemon, spec, names, None))
         with created(self.daemon, config, f"capmin-ceiling-{uuid.uuid4().hex[:12]}") as identity:
             yield identity
 

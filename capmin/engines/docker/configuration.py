@@ -5,45 +5,81 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from docker import types
 from docker.types import Healthcheck, HostConfig, LogConfig
 
-from capmin.engines import MEMORY_LIMIT_BYTES, PIDS_LIMIT, UNPRIVILEGED_PORT_START, Image
+from capmin.engines import (
+    MEMORY_LIMIT_BYTES,
+    PIDS_LIMIT,
+    UNPRIVILEGED_PORT_START,
+    LaunchSpec,
+    Mount,
+    Volume,
+)
 from capmin.engines.docker.daemon import Daemon
 from capmin.privileges import Capability
-from capmin.scenario import Command
 from capmin.seccomp import SeccompProfile
 
 
 def host_config(
-    daemon: Daemon, capabilities: Iterable[Capability], profile: SeccompProfile | None
+    daemon: Daemon,
+    spec: LaunchSpec,
+    capabilities: Iterable[Capability],
+    profile: SeccompProfile | None,
+    neighbour: str | None = None,
 ) -> HostConfig:
-    """A container on a network of its own; without a profile the daemon's default filter applies."""
+    """A container on a network of its own, or a neighbour's; without a profile the default filter applies."""
+    # On a neighbour's network are its settings and names, and the daemon takes no others.
+    network: dict[str, Any] = {"network_mode": f"container:{neighbour}"}
+    if neighbour is None:
+        names = dict.fromkeys(spec.names, "127.0.0.1")
+        network = {"network_mode": "none", "sysctls": _sysctls(daemon), "extra_hosts": names}
     return daemon.client.create_host_config(
-        network_mode="none",
-        sysctls=_sysctls(daemon),
         security_opt=[] if profile is None else [f"seccomp={json.dumps(profile.to_docker())}"],
+        **network,
+        **_mounts(spec),
         **_always(capabilities),
     )
 
 
-def sidecar_host_config(daemon: Daemon, capabilities: Iterable[Capability], neighbour: str) -> HostConfig:
+def sidecar_host_config(
+    daemon: Daemon, spec: LaunchSpec, capabilities: Iterable[Capability], neighbour: str
+) -> HostConfig:
     """A container with nothing held back, on the network of another one."""
     return daemon.client.create_host_config(
         network_mode=f"container:{neighbour}",
         security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+        **_mounts(spec),
         **_always(capabilities),
     )
 
 
+def _mounts(spec: LaunchSpec) -> dict[str, Any]:
+    """As for docker run's ``--mount``, and ``--tmpfs`` for what has no source."""
+    return {
+        "mounts": [_mount(mount, mount.source) for mount in spec.mounts if mount.source is not None],
+        "tmpfs": {mount.target: "ro" if mount.read_only else "" for mount in spec.mounts if not mount.source},
+    }
+
+
+def _mount(mount: Mount, source: Volume | Path) -> types.Mount:
+    if isinstance(source, Volume):
+        return types.Mount(mount.target, source.handle, type="volume", read_only=mount.read_only)
+    return types.Mount(mount.target, str(source.resolve()), type="bind", read_only=mount.read_only)
+
+
 def container_config(
-    daemon: Daemon, image: Image, argv: Command | None, labels: Mapping[str, str], host: HostConfig
+    daemon: Daemon, spec: LaunchSpec, labels: Mapping[str, str], host: HostConfig
 ) -> dict[str, Any]:
     """Input closed, no terminal, and none of the image's health checks, which would run beside the test."""
+    argv = spec.argv
     config: dict[str, Any] = daemon.client.create_container_config(
-        image.handle,
-        # Without an argv both are empty, and the daemon takes the image's own.
-        command=list(argv[1:]) if argv else [],
+        spec.image.handle,
+        # Where they are empty, the daemon takes the image's own.
+        command=list(argv[1:]) if argv else list(spec.arguments),
         entrypoint=[argv[0]] if argv else None,
+        environment=list(spec.environment),
+        user=spec.user,
         labels=dict(labels),
         host_config=host,
         healthcheck=Healthcheck(test=["NONE"]),

@@ -3,19 +3,22 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 
-from capmin.engines import Container, Exit, LaunchSpec, Process
+from capmin.engines import Container, Executed, Exit, LaunchSpec, Process
 from capmin.engines.docker.daemon import Daemon
 from capmin.engines.docker.faults import daemon_faults, explanation, refusal
+from capmin.engines.docker.inside import execute, read
 from capmin.engines.docker.output import Tail
+from capmin.engines.never_started import NeverStarted
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import granted_of, program_of
+from capmin.scenario import Command
 from capmin.trial import Attempt, Granted
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class DockerContainer:
         self._exit: Exit | None = None
         self._fault: Exception | None = None
         self._granted: Granted | None = None
+        self._pid: int | None = None
         self._ended = threading.Event()
         self._stream: CancellableStream[bytes] | None = None
         self._follower: threading.Thread | None = None
@@ -97,7 +101,25 @@ class DockerContainer:
                     raise
 
     def beside(self, spec: LaunchSpec) -> AbstractContextManager[Container]:
+        """Start a sidecar; beside a container that does not run it gives one that was never started."""
+        if not is_running(self):
+            return nullcontext(NeverStarted("the container that it was to run beside is not running"))
         return self._sidecars.beside(self.identity, spec)
+
+    def execute(self, argv: Command, limit_s: float) -> Executed:
+        """Run a command in it, by docker exec."""
+        return execute(self._daemon, self.identity, argv, limit_s)
+
+    def read(self, path: str, limit_bytes: int) -> bytes | None:
+        return read(self._daemon, self.identity, path, limit_bytes)
+
+    def network_namespace(self) -> Path | None:
+        if not self._daemon.is_local or self._ended.is_set():
+            return None
+        if self._pid is None:
+            with daemon_faults(self._daemon.address):
+                self._pid = self._daemon.client.inspect_container(self.identity)["State"]["Pid"]
+        return Path(f"/proc/{self._pid}/ns/net") if self._is_ours(self._pid) else None
 
     def output(self) -> str:
         return self._tail.text()
@@ -160,6 +182,7 @@ class DockerContainer:
         """
         with daemon_faults(self._daemon.address):
             pid = self._daemon.client.inspect_container(self.identity)["State"]["Pid"]
+        self._pid = pid or None
         deadline = time.monotonic() + _EXEC_LIMIT_S
         while self._is_ours(pid):
             program, granted = program_of(pid), granted_of(pid)
@@ -175,6 +198,11 @@ class DockerContainer:
         with suppress(OSError):
             return pid > 0 and self.identity in Path(f"/proc/{pid}/cgroup").read_text()
         return False
+
+
+def is_running(container: Container) -> bool:
+    """Whether a container has not ended."""
+    return container.wait(0.0) is None
 
 
 @contextmanager

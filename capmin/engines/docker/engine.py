@@ -11,18 +11,19 @@ from typing import Self
 import stamina
 from docker.types import HostConfig
 
-from capmin.engines import EngineOptions, Image, LaunchSpec
+from capmin.engines import Container, EngineOptions, Image, LaunchSpec, Volume
 from capmin.engines.docker import leftovers
 from capmin.engines.docker.ceiling import ceiling
 from capmin.engines.docker.configuration import container_config, host_config, sidecar_host_config
-from capmin.engines.docker.container import DockerContainer, created
+from capmin.engines.docker.container import DockerContainer, created, is_running
 from capmin.engines.docker.daemon import connect, require_known_architecture
-from capmin.engines.docker.faults import DaemonFault
+from capmin.engines.docker.faults import DaemonFault, daemon_faults
 from capmin.engines.docker.leftovers import remove_of_the_dead
 from capmin.engines.docker.loading import find
 from capmin.engines.docker.owner import Owner, labels
 from capmin.engines.filtering import filter_for, observes
 from capmin.engines.keeper import STEPS
+from capmin.engines.never_started import NeverStarted
 from capmin.engines.state import StateDirectory
 from capmin.errors import EngineError
 from capmin.grant import Grant
@@ -93,20 +94,34 @@ class DockerEngine:
         return find(self._daemon, reference, self._options.cache_dir)
 
     @contextmanager
-    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[DockerContainer]:
+    def volume(self) -> Iterator[Volume]:
+        name = f"capmin-{self._options.campaign}-{uuid.uuid4().hex[:12]}"
+        with daemon_faults(self._daemon.address):
+            self._daemon.client.create_volume(name, labels=self._labels({}))
+        try:
+            yield Volume(handle=name)
+        finally:
+            leftovers.remove_volume(self._daemon, name)
+
+    @contextmanager
+    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
         if missing := sorted(grant.capabilities - self.ceiling):
             raise EngineError(
                 f"docker {self.version} cannot give {', '.join(missing)} (capmin doctor says what it can)"
             )
+        if spec.network is not None and not is_running(spec.network):
+            yield NeverStarted("the container whose network it was to share is not running")
+            return
         with ExitStack() as stack:
             listener, profile = self._filter(spec, grant, stack)
-            host = host_config(self._daemon, grant.capabilities, profile)
+            neighbour = spec.network.identity if isinstance(spec.network, DockerContainer) else None
+            host = host_config(self._daemon, spec, grant.capabilities, profile, neighbour)
             yield self._launched(spec, host, listener, stack)
 
     @contextmanager
-    def beside(self, neighbour: str, spec: LaunchSpec) -> Iterator[DockerContainer]:
+    def beside(self, neighbour: str, spec: LaunchSpec) -> Iterator[Container]:
         """A container with every privilege that the daemon can give, on the network of another one."""
-        host = sidecar_host_config(self._daemon, self.ceiling, neighbour)
+        host = sidecar_host_config(self._daemon, spec, self.ceiling, neighbour)
         with ExitStack() as stack:
             yield self._launched(spec, host, None, stack)
 
@@ -145,7 +160,7 @@ class DockerEngine:
         self, spec: LaunchSpec, host: HostConfig, listener: SeccompListener | None, stack: ExitStack
     ) -> DockerContainer:
         """A container started, and removed with the stack; tried again where the daemon is at fault."""
-        config = container_config(self._daemon, spec.image, spec.argv, self._labels(spec.labels), host)
+        config = container_config(self._daemon, spec, self._labels(spec.labels), host)
         for attempt in stamina.retry_context(on=DaemonFault, attempts=_TRIES, timeout=_TRIES_LIMIT_S):
             with attempt, ExitStack() as trial:
                 name = f"capmin-{self._options.campaign}-{uuid.uuid4().hex[:12]}"

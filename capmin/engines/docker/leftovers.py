@@ -1,13 +1,16 @@
-"""Containers of capmin processes that are no more: removed when the next engine starts, or by the keeper.
+"""Containers and volumes of capmin processes that are no more: removed by the keeper, or the next engine.
 
-Run as a program, ``python -m capmin.engines.docker.leftovers ADDRESS OWNER``, it removes the containers of
-one owner: what the keeper does when that process has died.
+Run as a program, ``python -m capmin.engines.docker.leftovers ADDRESS OWNER``, it removes those of one owner:
+what the keeper does when that process has died.
 """
 
 import logging
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from docker.errors import NotFound
 
 from capmin.engines.docker.container import remove
 from capmin.engines.docker.daemon import Daemon, connect
@@ -21,22 +24,45 @@ _UNDER_WAY_S = 1.0
 
 
 def remove_of_the_dead(daemon: Daemon) -> None:
-    """Remove the containers whose owners are known to be gone."""
+    """Remove what belongs to owners that are known to be gone."""
     for identity, owner, created_s in _found(daemon, OWNER):
         if owner.is_dead() or (daemon.is_local and created_s < _boot_time_s()):
             _log.info("removing container %s, left behind by process %d", identity[:12], owner.pid)
             remove(daemon, identity)
+    for name, owner in _volumes(daemon, OWNER):
+        if owner.is_dead():
+            remove_volume(daemon, name)
 
 
 def remove_of(daemon: Daemon, owner: str) -> None:
-    """Remove every container of one owner, those that it is still about to get included."""
+    """Remove every container and volume of one owner, those that it is still about to get included."""
     deadline = time.monotonic() + _UNDER_WAY_S
     while True:
         for identity, _, _ in _found(daemon, f"{OWNER}={owner}"):
             remove(daemon, identity)
+        for name, _ in _volumes(daemon, f"{OWNER}={owner}"):
+            remove_volume(daemon, name)
         if time.monotonic() > deadline:
             return
         time.sleep(_UNDER_WAY_S / 4)
+
+
+def remove_volume(daemon: Daemon, name: str) -> None:
+    """Remove a volume; nothing happens where there is none.
+
+    Raises:
+        EngineError: it is left behind: a container still uses it.
+    """
+    with daemon_faults(daemon.address), suppress(NotFound):
+        daemon.client.remove_volume(name, force=True)
+
+
+def _volumes(daemon: Daemon, label: str) -> list[tuple[str, Owner]]:
+    """Name and owner of the volumes with that label."""
+    with daemon_faults(daemon.address):
+        found = daemon.client.volumes(filters={"label": label})["Volumes"] or ()
+    owners = ((entry["Name"], Owner.parse(entry["Labels"][OWNER])) for entry in found)
+    return [(name, owner) for name, owner in owners if owner is not None]
 
 
 def _found(daemon: Daemon, label: str) -> list[tuple[str, Owner, int]]:
