@@ -38,6 +38,16 @@ class Baseline:
         """
         return {name: min(longest_s, 3 * usual_s + 0.3) for name, usual_s in self.usual.slowest_s.items()}
 
+    @property
+    def is_powerless(self) -> bool:
+        """Whether none of the capabilities granted was in effect, as it is for other users than root.
+
+        Docker gives such a process no ambient capabilities: what it was granted is in its bounding set only,
+        for set-user-ID programs and file capabilities.
+        """
+        seen = [launch.granted for trial in self.trials for launch in trial.launches if launch.granted]
+        return bool(seen) and all(granted.bounding and not granted.effective for granted in seen)
+
 
 def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: Grant) -> Baseline:
     """Run the scenarios under the usual grant, or, where they cannot work there, under the ceiling.
@@ -55,7 +65,7 @@ def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: 
         if second.verdict is Verdict.WORKS:
             grant, trials = ceiling, (second,)
     trials = _repeat(oracle, executor, grant, trials, RUNS)
-    if any(trial.verdict is not Verdict.WORKS for trial in trials):
+    if len({trial.verdict for trial in trials}) > 1:
         trials = _repeat(oracle, executor, grant, trials, FLAKY_RUNS)
     failures = [trial for trial in trials if trial.verdict is not Verdict.WORKS]
     if len(failures) > HOPELESS_RATE * len(trials):
@@ -71,7 +81,7 @@ def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: 
 def _repeat(
     oracle: Oracle, executor: Executor, grant: Grant, trials: tuple[Trial, ...], runs: int
 ) -> tuple[Trial, ...]:
-    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no others."""
+    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no other."""
     if all(trial.verdict is not Verdict.WORKS for trial in trials):
         trials = (*trials, oracle.ask(grant, phase="baseline"))
         if trials[-1].verdict is not Verdict.WORKS:
@@ -105,6 +115,8 @@ def _explain(trial: Trial, failed: int, runs: int) -> str:
         f"{failed} of {runs} launches fail before anything is taken away ({trial.reason}){_advice(launch)}"
     )
     output = (launch.probe_output or launch.output).rstrip().splitlines()[-LAST_LINES:]
+    if launch.refused is not None:
+        output = []  # the runtime's words, which the reason has already
     return "\n".join([words, *(f"  | {line}" for line in output)])
 
 

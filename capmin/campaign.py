@@ -107,7 +107,7 @@ class Campaign:
         self._best = Grant(capabilities=self._ceiling)
         self._observed: frozenset[Syscall] | None = None
         self._minimum: Minimum[Privilege] | None = None
-        self._confirmations: list[Launch] = []
+        self._confirmations: list[tuple[Launch, ...]] = []
 
     @property
     def image(self) -> Image:
@@ -140,9 +140,12 @@ class Campaign:
         self._enter("confirm")
         stages = self._stages if engine is self._engine else _stages(self._plan, engine)
         for _ in range(self._plan.confirm):
-            for scenario, stage in stages.items():
-                emitted = replace(stage, seccomp_profile=profile)
-                self._confirmations.append(play(engine, scenario, emitted, self._best))
+            self._confirmations.append(
+                tuple(
+                    play(engine, scenario, replace(stage, seccomp_profile=profile), self._best)
+                    for scenario, stage in stages.items()
+                )
+            )
 
     def stop(self) -> None:
         """Let no trial that is under way count: its containers are about to be killed."""
@@ -183,6 +186,12 @@ class Campaign:
         )
         if self._baseline.grant != usual:
             _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
+        if self._plan.capabilities and self._baseline.is_powerless:
+            _log.warning(
+                "the image runs as user %s, for whom no capability granted is in effect: "
+                "that one is not needed may mean that it could not be used",
+                self.image.user,
+            )
         self._oracle.set_limits(self._baseline.limits_s(self._plan.time_limit_s))
         self._oracle.set_usual(self._baseline.usual)
         self._improve(self._baseline.grant)

@@ -31,7 +31,8 @@ class Findings:
     """The best so far: ``grant`` passed, and is the answer where ``minimum`` leaves nothing undecided.
 
     ``searched_capabilities`` says whether they were to be reduced; ``observed`` is None where system calls
-    were not searched or could not be observed. ``confirmations`` are launches of the files as written.
+    were not searched or could not be observed. Each of ``confirmations`` holds the launches of all scenarios
+    with the files as written.
     """
 
     grant: Grant
@@ -40,18 +41,21 @@ class Findings:
     observed: frozenset[Syscall] | None
     minimum: Minimum[Privilege] | None
     trials: tuple[Trial, ...]
-    confirmations: tuple[Launch, ...]
+    confirmations: tuple[tuple[Launch, ...], ...]
 
     @property
     def confirmed(self) -> int:
-        """How many of the confirming launches worked."""
+        """How many of the confirming runs worked, in all scenarios."""
         usual = self.baseline.usual
-        return sum(judge(launch, usual)[0] is Verdict.WORKS for launch in self.confirmations)
+        return sum(
+            all(judge(launch, usual)[0] is Verdict.WORKS for launch in launches)
+            for launches in self.confirmations
+        )
 
     @property
-    def proven(self) -> bool:
-        """Whether each privilege kept is proven to be needed."""
-        return self.minimum is not None and not self.minimum.undecided
+    def kept(self) -> frozenset[Privilege]:
+        """The privileges of the answer, of the kinds that were to be searched."""
+        return self.grant.privileges if self.searched_capabilities else self.grant.syscalls or frozenset()
 
 
 def result_of(
@@ -92,7 +96,7 @@ def result_of(
             denied_errno=denied_errno,
         ),
         certificate=certificate,
-        trials=_count(findings.trials, len(certificate)),
+        trials=_count(findings.trials, len(findings.kept)),
         confirmation=Confirmation(
             passed=findings.confirmed, runs=len(findings.confirmations), confidence=confidence
         ),

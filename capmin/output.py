@@ -3,9 +3,10 @@
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-from capmin import emit, frames, plots
+from capmin import emit
 from capmin.errors import UsageError
 from capmin.findings import Findings
 from capmin.profile import Profile, Strictness
@@ -28,15 +29,28 @@ class OutputDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.store = path / STORE
+        self._made = [directory for directory in (path, *path.parents) if not directory.exists()]
+        self._had_store = self.store.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path):
                 pass
         except OSError as error:
+            self.take_back()
             raise UsageError(
                 f"cannot write to {path}: {error.strerror}; choose another directory with --output"
             ) from error
-        self.store = path / STORE
+
+    def take_back(self) -> None:
+        """Remove what was made here for a campaign that found nothing; what was here before stays."""
+        if not self._had_store:
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(OSError):
+                    self.store.with_name(STORE + suffix).unlink()
+        for directory in self._made:
+            with suppress(OSError):  # not empty: somebody else uses it
+                directory.rmdir()
 
     def files(self, *, syscalls: bool) -> dict[str, str]:
         """What each file is for, and its name here."""
@@ -63,13 +77,16 @@ class OutputDirectory:
         return SeccompProfile.from_oci(json.loads((self.path / "seccomp.json").read_text(encoding="utf-8")))
 
     def write_result(self, result: Result, findings: Findings) -> None:
-        """Write the result, the trials as data frames, and the plot of the search."""
+        """Write the result first, then the trials as data frames, and the plot of the search."""
+        self._replace(RESULT, result.dumps().encode())
+        # 1.3 s, most of it matplotlib: too long for a search that ends with a mistake on its command line.
+        from capmin import frames, plots  # noqa: PLC0415
+
         trials = frames.trials_frame(findings.trials)
         frames.to_csv(trials, self.path / TRIALS_CSV, frames.TRIALS)
         frames.to_parquet(trials, self.path / TRIALS_PARQUET)
         figure = plots.search_path(trials, lower_bound=result.trials.lower_bound)
         figure.savefig(self.path / PLOT, dpi=150)
-        self._replace(RESULT, result.dumps().encode())
 
     def _replace(self, name: str, content: bytes) -> None:
         """Write a whole file or leave the old one."""

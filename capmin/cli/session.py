@@ -1,5 +1,6 @@
 """One search from opening the engine to the files on disk: whatever happens, what was found is written."""
 
+import logging
 import platform
 import time
 import uuid
@@ -13,12 +14,15 @@ from capmin.campaign import Campaign, Plan, Watcher, ceiling_of
 from capmin.engines import Engine, EngineOptions
 from capmin.engines.places import cache_dir, state_dir
 from capmin.engines.registry import open_confirming_engine, open_engine
-from capmin.errors import CapminError
-from capmin.findings import Findings, result_of
+from capmin.errors import BaselineError, BudgetSpent, CapminError
+from capmin.findings import result_of
 from capmin.output import OutputDirectory
 from capmin.profile import Profile
 from capmin.result import Result
-from capmin.store import CampaignIdentity, Store, scenario_hash
+from capmin.store import Campaign as Record
+from capmin.store import CampaignIdentity, Status, Store, scenario_hash
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,27 +45,50 @@ class Session:
         """
         options = EngineOptions(campaign=uuid.uuid4().hex[:12], state_dir=state_dir(), cache_dir=cache_dir())
         with ExitStack() as stack:
+            # Happens last, unless there is something worth keeping.
+            undo = stack.enter_context(ExitStack())
+            undo.callback(self.directory.take_back)
             # The engine is left first: it kills what runs, so that no thread of the executor waits for it.
             executor = stack.enter_context(ThreadPoolExecutor(self.plan.workers))
             engine = stack.enter_context(open_engine(self.engine_name, options))
             store = stack.enter_context(Store(self.directory.store))
-            record = store.campaign(self._identity(engine), scenarios=self.plan.scenarios, resume=self.resume)
+            record = self._record(store, engine)
             campaign = Campaign(
                 engine=engine, plan=self.plan, recorder=record, executor=executor, watcher=self.watcher
             )
-            confirmer = open_confirming_engine(engine, options)
+            confirmer = open_confirming_engine(engine, options) if self.plan.confirm else None
             confirmer = engine if confirmer is None else stack.enter_context(confirmer)
             try:
-                campaign.run()
-                self._write(campaign, campaign.findings, engine, None)
-                emitted = self.directory.read_filter() if self.plan.syscalls else None
-                campaign.confirm(confirmer, emitted)
-                return self._write(campaign, campaign.findings, engine, confirmer)
-            except (KeyboardInterrupt, CapminError):
+                result = self._search(campaign, engine, confirmer)
+            except (KeyboardInterrupt, CapminError) as error:
                 campaign.stop()
-                if campaign.has_findings:
-                    self._write(campaign, campaign.findings, engine, None)
+                record.finish(_status_of(error))
+                if record.trials() and not isinstance(error, BaselineError):
+                    undo.pop_all()
+                    self._stop_early(campaign, engine, confirmer)
                 raise
+            undo.pop_all()
+            confirmed = result.confirmation.passed == result.confirmation.runs
+            record.finish(Status.DONE if confirmed else Status.UNCONFIRMED, result.to_json())
+            return result
+
+    def _search(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> Result:
+        campaign.run()
+        self._write(campaign, engine, confirmer)
+        emitted = self.directory.read_filter() if self.plan.syscalls else None
+        campaign.confirm(confirmer, emitted)
+        return self._write(campaign, engine, confirmer)
+
+    def _stop_early(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> None:
+        if campaign.has_findings:
+            self._write(campaign, engine, confirmer)
+            _log.warning("the best so far is in %s; --resume goes on from there", self.directory.path)
+
+    def _record(self, store: Store, engine: Engine) -> Record:
+        record = store.campaign(self._identity(engine), scenarios=self.plan.scenarios, resume=self.resume)
+        if self.resume and not record.trials():
+            _log.warning("nothing to resume in %s: searching from the start", self.directory.path)
+        return record
 
     def _identity(self, engine: Engine) -> CampaignIdentity:
         image = engine.image(self.plan.image)
@@ -78,14 +105,13 @@ class Session:
             capmin_version=__version__,
         )
 
-    def _write(
-        self, campaign: Campaign, findings: Findings, engine: Engine, confirmer: Engine | None
-    ) -> Result:
+    def _write(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> Result:
+        findings = campaign.findings
         result = result_of(
             findings,
             image=campaign.image,
             engine=engine,
-            confirm_engine=confirmer,
+            confirm_engine=confirmer if findings.confirmations else None,
             denied_errno=self.plan.denied_errno,
             confidence=self.plan.confidence,
             wall_s=time.monotonic() - self.started,
@@ -95,3 +121,10 @@ class Session:
         self.directory.write_profile(Profile.from_result(result.to_json()))
         self.directory.write_result(result, findings)
         return result
+
+
+def _status_of(error: BaseException) -> Status:
+    """How a campaign that stopped early is recorded: all but one that never passed can go on."""
+    if isinstance(error, BaselineError):
+        return Status.FAILED
+    return Status.BUDGET_SPENT if isinstance(error, BudgetSpent) else Status.INTERRUPTED

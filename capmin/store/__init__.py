@@ -41,12 +41,14 @@ class Store:
     ) -> Campaign:
         """Begin a campaign; with ``resume`` continue the latest one of the same key, if there is one.
 
+        Not one that has failed: its tests never passed, and would be said to fail for ever.
+
         Raises:
             EngineError: it cannot be written.
         """
         if resume:
             known = [campaign for campaign in self.campaigns() if campaign.identity.key == identity.key]
-            if known:
+            if known and known[-1].status is not Status.FAILED:
                 return known[-1]
         return self._begin(identity, tuple(scenarios))
 
