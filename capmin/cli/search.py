@@ -10,7 +10,7 @@ from capmin.campaign import Plan
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
 from capmin.cli.summary import summary
-from capmin.cli.terminal import printable
+from capmin.cli.terminal import is_quiet, printable
 from capmin.engines.registry import ENGINES
 from capmin.errors import Unconfirmed, UsageError
 from capmin.minimise import ALGORITHMS
@@ -29,6 +29,8 @@ def _parse_ceiling(
     del context, option
     if text == "default":
         return None
+    if not text.strip():
+        raise UsageError("--ceiling is empty: say default, all, or the names of capabilities")
     return frozenset(CAPABILITIES) if text == "all" else parse_capabilities(text)
 
 
@@ -162,7 +164,7 @@ def command(
         seed=seed,
     )
     directory = OutputDirectory(output or Path("results") / _slug(image))
-    with ProgressBar() as progress:
+    with ProgressBar(quiet=is_quiet()) as progress:
         session = Session(plan=plan, directory=directory, engine_name=engine, resume=resume, watcher=progress)
         result = session.run()
     if form == "json":

@@ -47,6 +47,11 @@ def reset_logging() -> None:
     logger.setLevel(logging.WARNING)
 
 
+def is_quiet() -> bool:
+    """Whether -q was given."""
+    return logging.getLogger("capmin").level > logging.WARNING
+
+
 def add_verbosity_options(command: click.Command) -> None:
     """Give a command, and the commands in it, -v and -q: people type them before it and after it."""
     if not any(option.name == "verbose" for option in command.params):
