@@ -49,7 +49,9 @@ class Baseline:
         return bool(seen) and all(granted.bounding and not granted.effective for granted in seen)
 
 
-def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: Grant) -> Baseline:
+def find_baseline(
+    oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: Grant, runs: int = RUNS
+) -> Baseline:
     """Run the scenarios under the usual grant, or, where they cannot work there, under the ceiling.
 
     Repeats run side by side, as trials will: the times are those of a machine as busy as it will be.
@@ -64,8 +66,8 @@ def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: 
         second = oracle.ask(ceiling, phase="baseline")
         if second.verdict is Verdict.WORKS:
             grant, trials = ceiling, (second,)
-    trials = _repeat(oracle, executor, grant, trials, RUNS)
-    if len({trial.verdict for trial in trials}) > 1:
+    trials = _repeat(oracle, executor, grant, trials, runs)
+    if any(trial.verdict is not Verdict.WORKS for trial in trials):
         trials = _repeat(oracle, executor, grant, trials, FLAKY_RUNS)
     failures = [trial for trial in trials if trial.verdict is not Verdict.WORKS]
     if len(failures) > HOPELESS_RATE * len(trials):
@@ -81,7 +83,7 @@ def find_baseline(oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: 
 def _repeat(
     oracle: Oracle, executor: Executor, grant: Grant, trials: tuple[Trial, ...], runs: int
 ) -> tuple[Trial, ...]:
-    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no other."""
+    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no others."""
     if all(trial.verdict is not Verdict.WORKS for trial in trials):
         trials = (*trials, oracle.ask(grant, phase="baseline"))
         if trials[-1].verdict is not Verdict.WORKS:

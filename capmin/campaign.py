@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from capmin.baseline import Baseline, find_baseline
+from capmin.baseline import RUNS, Baseline, find_baseline
 from capmin.engines import Engine, Image, Observe
 from capmin.errors import BaselineError
 from capmin.findings import Findings
@@ -16,9 +16,11 @@ from capmin.minimise import Minimum, Outcome, minimise
 from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS
 from capmin.observation import observe_syscalls
 from capmin.oracle import Oracle, Recorder
+from capmin.priors import Prior, capability_prior, remembering, syscall_prior
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
 from capmin.privileges.risk import riskiest_first
+from capmin.recall import Document, answers, recalled_grant, recalled_observation
 from capmin.scenario import Scenario
 from capmin.seccomp import FLOOR, SeccompProfile
 from capmin.trial import Launch, Trial, Verdict
@@ -79,6 +81,8 @@ class Campaign:
         engine: launches the trials.
         plan: what to search.
         recorder: keeps every trial.
+        earlier: results of earlier campaigns, to learn priors from.
+        before: the result of an earlier campaign to start from: its answer is tried first.
         executor: where trials run side by side.
         watcher: is told how it goes.
 
@@ -88,11 +92,21 @@ class Campaign:
     """
 
     def __init__(
-        self, *, engine: Engine, plan: Plan, recorder: Recorder, executor: Executor, watcher: Watcher
+        self,
+        *,
+        engine: Engine,
+        plan: Plan,
+        recorder: Recorder,
+        executor: Executor,
+        watcher: Watcher,
+        earlier: Sequence[Document] = (),
+        before: Document | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._executor = executor
+        self._earlier = earlier
+        self._before = before
         self._watcher = watcher
         self._ceiling = ceiling_of(plan, engine)
         self._stages = _stages(plan, engine)
@@ -123,12 +137,13 @@ class Campaign:
         """
         self._enter("baseline")
         self._find_baseline()
-        if self._plan.capabilities:
-            self._enter("capabilities")
-            self._search_capabilities()
-        if self._plan.syscalls:
-            self._enter("syscalls")
-            self._search_syscalls()
+        if not self._still_works():
+            if self._plan.capabilities:
+                self._enter("capabilities")
+                self._search_capabilities()
+            if self._plan.syscalls:
+                self._enter("syscalls")
+                self._search_syscalls()
         self._enter("certify")
         self._certify()
 
@@ -182,7 +197,11 @@ class Campaign:
     def _find_baseline(self) -> None:
         usual = Grant(capabilities=DOCKER_DEFAULT & self._ceiling)
         self._baseline = find_baseline(
-            self._oracle, self._executor, usual=usual, ceiling=Grant(capabilities=self._ceiling)
+            self._oracle,
+            self._executor,
+            usual=usual,
+            ceiling=Grant(capabilities=self._ceiling),
+            runs=RUNS if self._before is None else 1,
         )
         if self._baseline.grant != usual:
             _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
@@ -196,20 +215,71 @@ class Campaign:
         self._oracle.set_usual(self._baseline.usual)
         self._improve(self._baseline.grant)
 
+    def _still_works(self) -> bool:
+        """Whether the answer of an earlier campaign works, be it with what it is now denied in addition.
+
+        What is too much in it shows when it is certified.
+        """
+        if self._before is None or not answers(
+            self._before, capabilities=self._plan.capabilities, syscalls=self._plan.syscalls
+        ):
+            return False
+        self._enter("recall")
+        most = self._most()
+        grant = recalled_grant(self._before, most)
+        for _ in range(MORE_OBSERVATION_ROUNDS):
+            trial = self._ask(grant, "recall")
+            if trial.verdict is Verdict.WORKS and not trial.degraded:
+                self._observed = recalled_observation(self._before) | (grant.syscalls or frozenset())
+                self._improve(grant)
+                return True
+            denied = {denial.privilege for launch in trial.launches for denial in launch.denials or ()}
+            grant = grant.adding(most & denied)
+            if grant == trial.grant:
+                break
+        return False
+
+    def _most(self) -> frozenset[Privilege]:
+        """What the baseline had, its default filter spelt out."""
+        capabilities = self._best.capabilities
+        return capabilities | (self._engine.default_syscalls(capabilities) - FLOOR)
+
     def _search_capabilities(self) -> None:
         """Down from the grant of the baseline: with none at all first, then the riskiest away first."""
         candidates = riskiest_first(self._best.capabilities)
-        minimum = self._minimise(candidates, phase="capabilities", try_empty_first=True)
+        checked = self._checked_capabilities()
+        minimum = self._minimise(
+            candidates,
+            phase="capabilities",
+            prior=None if checked is None else self._recalling(capability_prior(checked)),
+            try_empty_first=not checked,
+        )
         self._improve(self._best.without(frozenset(candidates) - minimum.kept))
+
+    def _checked_capabilities(self) -> frozenset[Capability] | None:
+        """What the kernel was asked for with everything granted; None where nobody can tell."""
+        if not self._engine.observes_capabilities:
+            return None
+        trial = self._oracle.ask(
+            self._best, phase="observe", adapt=lambda stage: replace(stage, observe_capabilities=True)
+        )
+        checked = {attempt.privilege for launch in trial.launches for attempt in launch.attempts or ()}
+        return self._best.capabilities & checked
+
+    def _recalling(self, prior: Prior) -> Prior:
+        return prior if self._before is None else remembering(self._before, prior)
 
     def _search_syscalls(self) -> None:
         candidates = self._syscall_candidates()
         self._improve(self._best.with_syscalls(candidates))
+        prior = self._recalling(syscall_prior(self._earlier))
         while True:
             # What storms stays: a storm shows by its length only, and may have passed unseen before.
             open_ = candidates if self._plan.accept_degraded else candidates - self._oracle.stormy
             try:
-                minimum = self._minimise(sorted(open_), phase="syscalls", known=self._known(open_))
+                minimum = self._minimise(
+                    sorted(open_), phase="syscalls", prior=prior, known=self._known(open_)
+                )
             except _Storm as storm:
                 _log.info("%s stays: denied, it sets off a storm", " ".join(sorted(storm.privileges)))
             else:
@@ -269,6 +339,7 @@ class Campaign:
         *,
         phase: str,
         algorithm: str | None = None,
+        prior: Prior | None = None,
         prove: bool = False,
         try_empty_first: bool = False,
         known: Sequence[tuple[frozenset[Privilege], Outcome[Privilege]]] = (),
@@ -293,6 +364,7 @@ class Campaign:
             candidates,
             ask,
             algorithm=algorithm or self._plan.algorithm,
+            prior=prior,
             executor=self._executor,
             workers=self._plan.workers,
             flake_rate=0.0 if self._baseline is None else self._baseline.flake_rate,
@@ -317,7 +389,7 @@ class Campaign:
 
     def _traces(self, phase: str) -> bool:
         """Whether all capabilities that are denied in a phase are seen."""
-        return phase == "capabilities" and self._engine.observes_capabilities
+        return phase in ("capabilities", "recall") and self._engine.observes_capabilities
 
     def _outcome(self, trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:
         """A trial in the words of the search; only the launch that decided tells what was missing.

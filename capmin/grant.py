@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from capmin.privileges import Capability, Privilege, Syscall
+from capmin.privileges.capability import CAPABILITIES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +29,15 @@ class Grant:
         return Grant(
             capabilities=self.capabilities - privileges,
             syscalls=None if self.syscalls is None else self.syscalls - privileges,
+        )
+
+    def adding(self, privileges: frozenset[Privilege]) -> "Grant":
+        """This grant and these privileges of whatever kind; under the default filter no system calls."""
+        capabilities = frozenset(CAPABILITIES) & privileges
+        syscalls = frozenset(Syscall(name) for name in privileges - capabilities)
+        return Grant(
+            capabilities=self.capabilities | capabilities,
+            syscalls=None if self.syscalls is None else self.syscalls | syscalls,
         )
 
     def with_capabilities(self, capabilities: Iterable[Capability]) -> "Grant":

@@ -10,13 +10,14 @@ from capmin.campaign import Plan
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
 from capmin.cli.summary import summary
-from capmin.cli.terminal import is_quiet, printable
+from capmin.cli.terminal import printable
 from capmin.engines.registry import ENGINES
 from capmin.errors import Unconfirmed, UsageError
 from capmin.minimise import ALGORITHMS
 from capmin.output import OutputDirectory
 from capmin.privileges import Capability
 from capmin.privileges.capability import CAPABILITIES, parse_capabilities
+from capmin.recall import read_result
 from capmin.result import Result
 from capmin.scenario import Scenario, parse_command
 from capmin.workload import load_workload
@@ -97,6 +98,13 @@ def _parse_ceiling(
 )
 @click.option("--budget", type=click.IntRange(min=1), help="Trials that the search may make.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted search in the same output directory.")
+@click.option(
+    "--from",
+    "earlier",
+    type=click.Path(path_type=Path, exists=True),
+    help="Start from this result, say of an older version.  [default: the last in the output directory]",
+)
+@click.option("--fresh", is_flag=True, help="Start from nothing, whatever earlier searches have found.")
 @click.option("--seed", type=int, default=0, help="For whatever is drawn at random.", show_default=True)
 @click.option(
     "--output",
@@ -131,6 +139,8 @@ def command(
     time_limit_s: float,
     budget: int | None,
     resume: bool,
+    earlier: Path | None,
+    fresh: bool,
     seed: int,
     output: Path | None,
     form: str,
@@ -164,8 +174,16 @@ def command(
         seed=seed,
     )
     directory = OutputDirectory(output or Path("results") / _slug(image))
-    with ProgressBar(quiet=is_quiet()) as progress:
-        session = Session(plan=plan, directory=directory, engine_name=engine, resume=resume, watcher=progress)
+    with ProgressBar() as progress:
+        session = Session(
+            plan=plan,
+            directory=directory,
+            engine_name=engine,
+            resume=resume,
+            fresh=fresh,
+            before=None if earlier is None else read_result(earlier),
+            watcher=progress,
+        )
         result = session.run()
     if form == "json":
         click.echo(result.dumps(), nl=False)

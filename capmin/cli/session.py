@@ -18,6 +18,7 @@ from capmin.errors import BaselineError, BudgetSpent, CapminError
 from capmin.findings import result_of
 from capmin.output import OutputDirectory
 from capmin.profile import Profile
+from capmin.recall import Document
 from capmin.result import Result
 from capmin.store import Campaign as Record
 from capmin.store import CampaignIdentity, Status, Store, scenario_hash
@@ -33,6 +34,8 @@ class Session:
     directory: OutputDirectory
     engine_name: str
     resume: bool
+    fresh: bool
+    before: Document | None
     watcher: Watcher
     started: float = field(default_factory=time.monotonic)
 
@@ -54,7 +57,12 @@ class Session:
             store = stack.enter_context(Store(self.directory.store))
             record = self._record(store, engine)
             campaign = Campaign(
-                engine=engine, plan=self.plan, recorder=record, executor=executor, watcher=self.watcher
+                engine=engine,
+                plan=self.plan,
+                recorder=record,
+                executor=executor,
+                watcher=self.watcher,
+                before=self._before(store, record),
             )
             confirmer = open_confirming_engine(engine, options) if self.plan.confirm else None
             confirmer = engine if confirmer is None else stack.enter_context(confirmer)
@@ -89,6 +97,13 @@ class Session:
         if self.resume and not record.trials():
             _log.warning("nothing to resume in %s: searching from the start", self.directory.path)
         return record
+
+    def _before(self, store: Store, record: Record) -> Document | None:
+        """What to start from: the result named, else the last of the same subject in the store."""
+        if self.before is not None or self.fresh:
+            return self.before
+        results = [campaign.result for campaign in store.campaigns() if campaign.precedes(record)]
+        return next((result for result in reversed(results) if result is not None), None)
 
     def _identity(self, engine: Engine) -> CampaignIdentity:
         image = engine.image(self.plan.image)

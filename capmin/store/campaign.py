@@ -192,6 +192,17 @@ class Campaign:
                 (status.value, None if result is None else json.dumps(result), self._row),
             )
 
+    def precedes(self, other: "Campaign") -> bool:
+        """Whether it is an earlier, finished campaign about the same image and scenarios."""
+        mine, theirs = self.identity, other.identity
+        same = (mine.image_digest, mine.scenario_hash) == (theirs.image_digest, theirs.scenario_hash)
+        return same and self.number < other.number and self.status is Status.DONE
+
+    @property
+    def number(self) -> int:
+        """Counts the campaigns of a store in the order in which they were begun."""
+        return self._row
+
     @property
     def status(self) -> Status:
         return Status(self._column("status"))

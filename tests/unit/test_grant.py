@@ -1,6 +1,7 @@
 """A grant is a point of the lattice: taking away never adds, and kinds do not mix."""
 
 from capmin.grant import Grant
+from capmin.privileges import Privilege
 from capmin.privileges.capability import parse_capabilities
 from capmin.privileges.syscall import Syscall
 
@@ -17,6 +18,11 @@ def test_the_default_filter_stays_the_default_filter() -> None:
     default = GRANT.with_syscalls(None)
     assert default.without(CALLS) == default
     assert default.privileges == parse_capabilities("CHOWN KILL")
+
+
+def test_what_was_taken_away_can_be_given_back() -> None:
+    taken: frozenset[Privilege] = frozenset({*parse_capabilities("KILL"), Syscall("bind")})
+    assert GRANT.without(taken).adding(taken) == GRANT
 
 
 def test_nothing_is_taken_away_by_an_empty_set() -> None:

@@ -1,0 +1,71 @@
+"""How probable it is that a privilege is needed, before it is tried.
+
+A prior changes what a search costs, never what it answers.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import resources
+
+from capmin.minimise import learn_prior
+from capmin.minimise.priors import Count
+from capmin.privileges import Capability, Privilege, Syscall
+from capmin.recall import Document
+
+Prior = Callable[[Privilege], float]
+
+CHECKED, UNCHECKED = 0.7, 0.02
+"""For a capability that was checked while all were granted, and for one that was not: a guess."""
+
+REMEMBERED, DROPPED = 0.98, 0.02
+"""For what an earlier search of the same image kept, and for what it dropped: not certain, hosts change."""
+
+
+def syscall_prior(results: Iterable[Document] = ()) -> Prior:
+    """The prior for system calls observed: from other applications, those of ``results`` included."""
+    counts = dict(_shipped())
+    for name, count in _counted(results).items():
+        old = counts.get(name, Count(0, 0))
+        counts[name] = Count(old.needed + count.needed, old.observed + count.observed)
+    return learn_prior(counts)
+
+
+def capability_prior(checked: frozenset[Capability]) -> Prior:
+    """The prior for capabilities, of which some were seen to be checked."""
+    return lambda privilege: CHECKED if privilege in checked else UNCHECKED
+
+
+def remembering(result: Document, prior: Prior) -> Prior:
+    """The prior of a search that was done before, with this result; ``prior`` tells of what is new."""
+    capabilities, syscalls = result["capabilities"] or {}, result["syscalls"] or {}
+    kept = {*capabilities.get("required", ()), *syscalls.get("required", ())}
+    dropped = set(syscalls.get("observed", ())) - kept
+
+    def recall(privilege: Privilege) -> float:
+        if privilege in kept:
+            return REMEMBERED
+        return DROPPED if privilege in dropped else prior(privilege)
+
+    return recall
+
+
+@cache
+def _shipped() -> Mapping[Privilege, Count]:
+    """Counted over the applications of a public corpus; the file names it and its licence."""
+    text = resources.files("capmin").joinpath("privileges/needed_prior.json").read_text(encoding="utf-8")
+    return {
+        Syscall(name): Count(needed, observed)
+        for name, (needed, observed, _) in json.loads(text)["syscalls"].items()
+    }
+
+
+def _counted(results: Iterable[Document]) -> Mapping[Privilege, Count]:
+    needed, observed = Counter[Syscall](), Counter[Syscall]()
+    for result in results:
+        answer = result["syscalls"]
+        if answer is not None:
+            needed.update(map(Syscall, answer["required"]))
+            observed.update(map(Syscall, {*answer["observed"], *answer["required"]}))
+    return {name: Count(needed[name], observed[name]) for name in observed}
