@@ -67,7 +67,7 @@ def find_baseline(
         if second.verdict is Verdict.WORKS:
             grant, trials = ceiling, (second,)
     trials = _repeat(oracle, executor, grant, trials, runs)
-    if any(trial.verdict is not Verdict.WORKS for trial in trials):
+    if len({trial.verdict for trial in trials}) > 1:
         trials = _repeat(oracle, executor, grant, trials, FLAKY_RUNS)
     failures = [trial for trial in trials if trial.verdict is not Verdict.WORKS]
     if len(failures) > HOPELESS_RATE * len(trials):
@@ -83,7 +83,7 @@ def find_baseline(
 def _repeat(
     oracle: Oracle, executor: Executor, grant: Grant, trials: tuple[Trial, ...], runs: int
 ) -> tuple[Trial, ...]:
-    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no others."""
+    """Trials up to ``runs`` in all; a test that has never passed gets one more chance, and no other."""
     if all(trial.verdict is not Verdict.WORKS for trial in trials):
         trials = (*trials, oracle.ask(grant, phase="baseline"))
         if trials[-1].verdict is not Verdict.WORKS:

@@ -10,7 +10,7 @@ from capmin.campaign import Plan
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
 from capmin.cli.summary import summary
-from capmin.cli.terminal import printable
+from capmin.cli.terminal import is_quiet, printable
 from capmin.engines.registry import ENGINES
 from capmin.errors import Unconfirmed, UsageError
 from capmin.minimise import ALGORITHMS
@@ -174,7 +174,7 @@ def command(
         seed=seed,
     )
     directory = OutputDirectory(output or Path("results") / _slug(image))
-    with ProgressBar() as progress:
+    with ProgressBar(quiet=is_quiet()) as progress:
         session = Session(
             plan=plan,
             directory=directory,
