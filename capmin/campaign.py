@@ -229,7 +229,7 @@ class Campaign:
         grant = recalled_grant(self._before, most)
         for _ in range(MORE_OBSERVATION_ROUNDS):
             trial = self._ask(grant, "recall")
-            if trial.verdict is Verdict.WORKS and not trial.degraded:
+            if _is_clean(trial):
                 self._observed = recalled_observation(self._before) | (grant.syscalls or frozenset())
                 self._improve(grant)
                 return True
@@ -273,14 +273,15 @@ class Campaign:
         candidates = self._syscall_candidates()
         self._improve(self._best.with_syscalls(candidates))
         prior = self._recalling(syscall_prior(self._earlier))
+        pinned: frozenset[Privilege] = frozenset()
         while True:
-            # What storms stays: a storm shows by its length only, and may have passed unseen before.
-            open_ = candidates if self._plan.accept_degraded else candidates - self._oracle.stormy
+            open_ = candidates - pinned
             try:
                 minimum = self._minimise(
                     sorted(open_), phase="syscalls", prior=prior, known=self._known(open_)
                 )
             except _Storm as storm:
+                pinned |= storm.privileges
                 _log.info("%s stays: denied, it sets off a storm", " ".join(sorted(storm.privileges)))
             else:
                 self._improve(self._best.without(open_ - minimum.kept))
@@ -297,7 +298,7 @@ class Campaign:
         candidates = self._observed = universe & uses.keys()
         for _ in range(MORE_OBSERVATION_ROUNDS):
             trial = self._ask(self._best.with_syscalls(candidates), "syscalls")
-            if trial.verdict is Verdict.WORKS and not trial.degraded:
+            if _is_clean(trial):
                 return candidates
             missing = _denied(trial) & universe - candidates
             if not missing:
@@ -317,7 +318,12 @@ class Campaign:
             *sorted(self._best.syscalls or ()),
         )
         self._minimum = self._minimise(
-            candidates, phase="certify", algorithm=CERTIFY_ONLY, prove=True, known=self._known(candidates)
+            candidates,
+            phase="certify",
+            algorithm=CERTIFY_ONLY,
+            prior=self._recalling(syscall_prior(self._earlier)),
+            prove=True,
+            known=self._known(candidates),
         )
         self._improve(self._best.without(frozenset(candidates) - self._minimum.kept))
 
@@ -351,13 +357,11 @@ class Campaign:
         candidates = tuple(elements)
         base = self._best
 
-        pinned = self._oracle.stormy
-
         def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
             grant = base.without(frozenset(candidates) - configuration)
             trial = self._ask(grant, phase)
-            if not prove and self._oracle.stormy - pinned and not self._plan.accept_degraded:
-                raise _Storm(self._oracle.stormy - pinned)
+            if not prove:
+                self._look_for_false_passes(trial)
             return self._outcome(trial, candidates)
 
         return minimise(
@@ -399,7 +403,9 @@ class Campaign:
         launch = trial.launches[-1]
         mine = frozenset(candidates)
         denied = None
-        if launch.denials is not None:
+        if trial.degraded and not self._plan.accept_degraded and self._storming(trial):
+            denied = tuple(sorted(self._storming(trial) & mine))
+        elif launch.denials is not None:
             # Ordered by the last attempt: of several denials of one privilege the last counts.
             latest = reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials)))
             denied = tuple(privilege for privilege in latest if privilege in mine)
@@ -409,6 +415,26 @@ class Campaign:
             ended_normally=_ended_normally(launch),
             trial=trial.number,
         )
+
+    def _look_for_false_passes(self, trial: Trial) -> None:
+        """Begin again where a storm shows that an earlier pass without the same privilege was none.
+
+        A storm shows by its length only, which the end of a test may cut short.
+
+        Raises:
+            _Storm: it does.
+        """
+        if self._plan.accept_degraded:
+            return
+        earlier = [each for each in self._oracle.trials if each.phase == trial.phase and _is_clean(each)]
+        dropped = {name for name in self._storming(trial) if any(_lacks(each, name) for each in earlier)}
+        if dropped:
+            raise _Storm(frozenset(dropped))
+
+    def _storming(self, trial: Trial) -> frozenset[Privilege]:
+        """The privileges denied in a degraded trial that are known to storm then."""
+        denied = {denial.privilege for launch in trial.launches for denial in launch.denials or ()}
+        return self._oracle.stormy & denied if trial.degraded else frozenset()
 
     def _improve(self, grant: Grant) -> None:
         self._best = grant
@@ -433,6 +459,14 @@ def _stages(plan: Plan, engine: Engine) -> Mapping[Scenario, Stage]:
         )
         for scenario in plan.scenarios
     }
+
+
+def _is_clean(trial: Trial) -> bool:
+    return trial.verdict is Verdict.WORKS and not trial.degraded
+
+
+def _lacks(trial: Trial, privilege: Privilege) -> bool:
+    return privilege not in trial.grant.privileges
 
 
 def _ended_normally(launch: Launch) -> bool:
