@@ -163,8 +163,8 @@ def _launch(values: list[Any], grants: dict[int, Grant], attempts: tuple[Attempt
         service_exit_code=service_exit_code,
         refused=refused,
         timed_out=bool(timed_out),
-        output=_unpacked(output),
-        probe_output=_unpacked(probe_output),
+        output=unpacked(output),
+        probe_output=unpacked(probe_output),
         attempts=attempts if observed else None,
         granted=_granted(*granted),
     )
@@ -217,5 +217,5 @@ def _packed(text: str) -> str | bytes:
     return zlib.compress(text.encode())
 
 
-def _unpacked(value: str | bytes) -> str:
+def unpacked(value: str | bytes) -> str:
     return value if isinstance(value, str) else zlib.decompress(value).decode()
