@@ -8,7 +8,7 @@ from datetime import datetime
 
 from capmin.baseline import Baseline
 from capmin.engines import Engine, Image
-from capmin.evidence import denied_attempt, telling_line
+from capmin.evidence import denied_attempt, telling_line, usual_lines
 from capmin.grant import Grant
 from capmin.judge import Usual, judge
 from capmin.minimise import Minimum
@@ -112,18 +112,28 @@ def _certificate(findings: Findings) -> Iterable[CertificateEntry]:
     if findings.minimum is None:
         return
     trials = {trial.number: trial for trial in findings.trials}
+    usual = usual_lines(_output_of_passes(findings.trials))
     for privilege, proof in findings.minimum.proofs.items():
         number = proof.failures[-1]
         if number is None:
             raise ValueError(f"the proof of {privilege} names no trial")
         launch = trials[number].launches[-1]
         attempt = denied_attempt(launch, privilege)
+        denied = None if attempt is None else attempt.syscall
         yield CertificateEntry(
             privilege=privilege,
             trial=number,
-            denied=None if attempt is None else attempt.syscall,
-            evidence=telling_line(launch),
+            denied=denied,
+            evidence=telling_line(launch, call=denied, usual=usual),
         )
+
+
+def _output_of_passes(trials: Iterable[Trial]) -> Iterable[str]:
+    for trial in trials:
+        if trial.verdict is Verdict.WORKS and not trial.degraded:
+            for launch in trial.launches:
+                yield launch.output
+                yield launch.probe_output
 
 
 def _passed(trials: tuple[Trial, ...], number: int) -> bool:
