@@ -21,6 +21,7 @@ from capmin.errors import CapminError, Interrupted
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "search": "Find the smallest set of privileges with which an image's tests pass.",
+        "explain": "Say why each privilege is kept, and why the others could go.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
         "workload": "List, check and build workloads.",

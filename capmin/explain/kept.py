@@ -1,0 +1,51 @@
+"""Why a privilege is kept: the trial that failed for want of it, and what was seen there."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from capmin.explain.evidence import Evidence
+from capmin.explain.model import Fate, Reason
+from capmin.privileges.syscall import Syscall
+from capmin.records.written import as_privilege
+
+
+def kept(evidence: Evidence) -> Iterator[Reason]:
+    """A reason for each privilege kept, capabilities first."""
+    certificate = {entry["privilege"]: entry for entry in evidence.result["certificate"]}
+    for name in sorted(evidence.required, key=lambda name: (not name.startswith("CAP_"), name)):
+        entry = certificate.get(name)
+        if entry is None:
+            yield Reason(privilege=as_privilege(name), fate=Fate.UNPROVEN)
+        else:
+            yield _reason(evidence, name, int(entry["trial"]), entry["denied"], entry["evidence"])
+
+
+def _reason(evidence: Evidence, name: str, number: int, call: str | None, said: str) -> Reason:
+    trial, launch, denial = (
+        evidence.trial(number),
+        evidence.last_launch(number),
+        evidence.denial(number, name),
+    )
+    if denial is not None and pd.notna(denial["syscall"]):
+        call = str(denial["syscall"])
+    if launch is not None:
+        said = evidence.said(launch, None if call is None else Syscall(call))
+    return Reason(
+        privilege=as_privilege(name),
+        fate=Fate.STORMY if name in evidence.degraded else Fate.NEEDED,
+        trial=number,
+        outcome="" if trial is None else _without_scenario(trial, launch),
+        scenario=None if launch is None else str(launch["scenario"]),
+        program=None if denial is None else str(denial["program"]),
+        call=call,
+        answer=None if denial is None else str(denial["errno"]),
+        count=None if denial is None else int(denial["count"]),
+        said=said,
+    )
+
+
+def _without_scenario(trial: pd.Series, launch: pd.Series | None) -> str:
+    """The reason of a trial, which begins with the scenario that failed."""
+    reason = str(trial["reason"])
+    return reason if launch is None else reason.removeprefix(f"{launch['scenario']}: ")
