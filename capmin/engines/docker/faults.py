@@ -14,8 +14,10 @@ _RUNTIME_WORDS = (
     # What the daemon says when the runtime's init died of its own filter.
     "cannot start a stopped process",
     "error closing exec fds",
+    # A sidecar's service ended in the moment before.
+    "cannot join network of a non running container",
 )
-"""A message at start that holds one of these comes from the runtime, about this container."""
+"""A message at start that holds one of these is about this container, and not about the daemon."""
 
 _HOST_WORDS = (
     "no space left on device",

@@ -20,6 +20,7 @@ REFUSED = [
     ),
     "cannot start a stopped process: unknown",
     "error closing exec fds: ensure /proc/self/fd is on procfs: function not implemented",
+    "cannot join network of a non running container: c38da2fef8ff",
 ]
 FAULTS = [
     (
