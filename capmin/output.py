@@ -18,6 +18,7 @@ STORE = "trials.sqlite"
 TRIALS_CSV = "trials.csv"
 TRIALS_PARQUET = "trials.parquet"
 PLOT = "search.png"
+PROFILES = "profiles"
 
 
 class OutputDirectory:
@@ -59,6 +60,7 @@ class OutputDirectory:
             "trials": TRIALS_PARQUET,
             "trials_csv": TRIALS_CSV,
             "plot": PLOT,
+            "profiles": PROFILES,
             "store": STORE,
         }
         if syscalls:
@@ -66,11 +68,13 @@ class OutputDirectory:
         return dict(sorted(names.items()))
 
     def write_profile(self, profile: Profile) -> None:
-        """Write what is ready to use: the docker run line, and the filter in both strengths."""
+        """Write what is ready to use: the docker run line, and the filter in both strengths; and then every format."""
         emit.write(profile, "docker-run", self.path)
         if profile.required is not None:
             emit.write(profile, "docker-seccomp", self.path)
             emit.write(profile.at(Strictness.OBSERVED), "docker-seccomp", self.path)
+        for strictness in Strictness:
+            emit.write_all(profile.at(strictness), self.path / PROFILES)
 
     def read_filter(self) -> SeccompProfile:
         """The filter as it was written: what is confirmed is the file."""

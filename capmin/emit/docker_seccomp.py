@@ -23,6 +23,10 @@ def emit(profile: Profile) -> str:
 def _document(profile: Profile) -> dict[str, Any]:
     document = profile.seccomp().to_docker()
     first = document["syscalls"][0]
+    if len(profile.architectures) > 1:
+        # Docker takes the entry of its own architecture; 20.10 refuses both keys at once.
+        names = document.pop("architectures")
+        document["archMap"] = [{"architecture": name, "subArchitectures": []} for name in names]
     head = "; ".join(provenance.lines(profile))
     first["comment"] = f"{first['comment']}. {head}"
     return document

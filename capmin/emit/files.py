@@ -9,6 +9,16 @@ FILE_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "docker-seccomp": "seccomp.json",
         "docker-run": "run.sh",
+        "compose": "compose.override.yaml",
+        "kubernetes": "kubernetes.yaml",
+        "security-profiles-operator": "seccompprofile.yaml",
+        "podman-run": "podman-run.sh",
+        "quadlet": "quadlet.container",
+        "podman-labels": "labels.containerfile",
+        "systemd": "systemd.conf",
+        "nspawn": "machine.nspawn",
+        "oci": "oci-config.json",
+        "apparmor": "apparmor.profile",
     }
 )
 """For each format, its file in the output directory."""

@@ -15,12 +15,13 @@ def lines(profile: Profile) -> tuple[str, ...]:
         made += f" on {timestamp(profile.created)}"
     confirmed = f"confirmed by {profile.confirmed_by}" if profile.confirmed_by else "not confirmed"
     return tuple(
-        _one_line(text)
+        one_line(text)
         for text in (
             f"{made} from its result.json, strictness {profile.strictness}",
             f"for {profile.image}",
             f"digest {profile.digest}, architecture {profile.architecture}",
             f"searched by {profile.searched_by}, {confirmed}",
+            *(f"mind: {warning}" for warning in profile.warnings),
         )
     )
 
@@ -30,5 +31,6 @@ def comment(profile: Profile, prefix: str = "# ") -> str:
     return "".join(f"{prefix}{line}\n" for line in lines(profile))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text without line breaks and other control characters, which are spelt out."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
