@@ -68,7 +68,7 @@ class OutputDirectory:
         return dict(sorted(names.items()))
 
     def write_profile(self, profile: Profile) -> None:
-        """Write what is ready to use: the docker run line, and the filter in both strengths; and then every format."""
+        """Write what is ready to use: docker run line and filter, and all formats in both strengths."""
         emit.write(profile, "docker-run", self.path)
         if profile.required is not None:
             emit.write(profile, "docker-seccomp", self.path)
