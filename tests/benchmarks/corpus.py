@@ -29,7 +29,7 @@ from operator import and_
 from pathlib import Path
 from statistics import mean
 
-from capmin.engines.simulated import Program
+from capmin.engines.simulated_program import Program
 from capmin.minimise import ALGORITHMS, Outcome, minimise
 from capmin.minimise.inquiry import Inquiry
 from tests.benchmarks.picire_baseline import picire

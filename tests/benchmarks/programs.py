@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from capmin.engines.simulated import Needs, NeedsLater, NeedsOneOf, Program, Step, Trap, Tries
+from capmin.engines.simulated_program import Needs, NeedsLater, NeedsOneOf, Program, Step, Trap, Tries
 
 _ALTERNATIVES = 0.1
 _TRAPS = 0.1

@@ -6,7 +6,7 @@ from itertools import combinations
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from capmin.engines.simulated import Needs, NeedsLater, NeedsOneOf, Program, Step, Trap, Tries
+from capmin.engines.simulated_program import Needs, NeedsLater, NeedsOneOf, Program, Step, Trap, Tries
 from capmin.minimise import Outcome
 
 # The first search pays for loading the solver, and the machine has other work.

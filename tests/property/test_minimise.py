@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capmin.engines.simulated import Program
+from capmin.engines.simulated_program import Program
 from capmin.minimise import ALGORITHMS, CERTIFY_ONLY, minimise
 from tests.property.lattices import (
     ELEMENTS,

@@ -9,7 +9,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capmin.engines.simulated import Program
+from capmin.engines.simulated_program import Program
 from capmin.minimise import alternatives, minimise
 from tests.property.lattices import (
     ELEMENTS,
