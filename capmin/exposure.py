@@ -2,8 +2,8 @@
 
 The score orders grants; it is no probability, and no promise of safety. A capability weighs as much as its
 grade of risk (`capmin.privileges.risk`, 10 to 100). A system call weighs 1, for the kernel code behind it; 5
-more where Docker's default profile blocks it (``data/docker-default-seccomp.json``); and 3 more for each published
-flaw that was reached through it (``data/kernel-cves.json``), up to five of them.
+more where Docker's default profile blocks it (``data/docker-default-seccomp.json``); and 3 more for each
+published flaw that was reached through it (``data/kernel-cves.json``), up to five of them.
 """
 
 import json

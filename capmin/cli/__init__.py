@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "search": "Find the smallest set of privileges with which an image's tests pass.",
         "explain": "Say why each privilege is kept, and why the others could go.",
+        "plot": "Draw searches: path, matrix of trials, exposure, cost, comparison.",
         "emit": "Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",

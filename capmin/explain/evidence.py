@@ -123,8 +123,8 @@ class Evidence:
             return
         if self.result["capabilities"] is not None and not self.saw_capabilities:
             yield (
-                "Nothing watched the checks of capabilities: in which system call they were asked for, and by "
-                "which program, is not known. The kernel's tracepoint is there since Linux 6.14; capmin "
+                "Nothing watched the checks of capabilities: in which system call they were asked for, and "
+                "by which program, is not known. The kernel's tracepoint is there since Linux 6.14; capmin "
                 "doctor tells."
             )
         if self.result["syscalls"] is not None and not self.saw_syscalls:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from capmin.frames import TRIALS, check, members
+from capmin.plots.filtering import as_filtered
 from capmin.plots.palette import BLACK, GREY, PALE, PALE_YELLOW, VERDICT_COLOURS, WHITE, new_figure
 
 _LABELLED_ROWS = 260
@@ -21,7 +22,7 @@ _ROW_IN = 0.11
 _LARGEST_IN = 30.0
 
 
-class _Cell(IntEnum):
+class Cell(IntEnum):
     GRANTED = 0
     WORKS = 1
     BREAKS = 2
@@ -35,7 +36,7 @@ _LABELS = (
     "granted",
     *(f"withheld: {verdict}" for verdict in VERDICT_COLOURS),
     "dropped before",
-    "default filter applies",
+    "no filter of its own",
 )
 
 
@@ -45,7 +46,7 @@ class _Tried:
 
     capabilities: frozenset[str]
     syscalls: frozenset[str] | None
-    outcome: _Cell
+    outcome: Cell
     accepted: bool
 
     def of_kind(self, name: str) -> frozenset[str] | None:
@@ -67,8 +68,8 @@ def trial_matrix(trials: pd.DataFrame, *, title: str = "") -> Figure:
         UsageError: a column is missing.
     """
     check(trials, TRIALS)
-    trials = trials.sort_values("trial")
-    rows, cells = _matrix(list(_tried(trials)))
+    trials = as_filtered(trials.sort_values("trial"))
+    rows, cells = matrix_cells(list(tried_trials(trials)))
     height = min(2.2 + _ROW_IN * max(len(rows), 12), _LARGEST_IN)
     figure = new_figure(width=12, height=height)
     ax = figure.subplots()
@@ -86,19 +87,19 @@ def trial_matrix(trials: pd.DataFrame, *, title: str = "") -> Figure:
     return figure
 
 
-def _tried(trials: pd.DataFrame) -> Iterator[_Tried]:
+def tried_trials(trials: pd.DataFrame) -> Iterator[_Tried]:
     columns = (trials[name] for name in ("capabilities", "syscalls", "verdict", "degraded"))
     for capabilities, syscalls, verdict, degraded in zip(*columns, strict=True):
         yield _Tried(
             capabilities=members(capabilities),
             syscalls=None if pd.isna(syscalls) else members(syscalls),
-            outcome=_Cell[verdict.upper()],
+            outcome=Cell[verdict.upper()],
             accepted=verdict == "works" and not degraded,
         )
 
 
-def _matrix(tried: Sequence[_Tried]) -> tuple[list[str], np.ndarray]:
-    """The privileges that trials differ in, and a `_Cell` for each and each trial."""
+def matrix_cells(tried: Sequence[_Tried]) -> tuple[list[str], np.ndarray]:
+    """The privileges that trials differ in, and a `Cell` for each and each trial."""
     names = {name for trial in tried for name in trial.capabilities | (trial.syscalls or frozenset())}
     lines = {name: _line(name, tried) for name in names}
     rows = sorted(
@@ -107,30 +108,30 @@ def _matrix(tried: Sequence[_Tried]) -> tuple[list[str], np.ndarray]:
     return rows, np.array([lines[name] for name in rows], dtype=np.uint8)
 
 
-def _line(name: str, tried: Sequence[_Tried]) -> list[_Cell]:
+def _line(name: str, tried: Sequence[_Tried]) -> list[Cell]:
     """The cells of a privilege, which is dropped while the last trial accepted was without it."""
     cells, dropped = [], False
     for trial in tried:
         granted = trial.of_kind(name)
         if granted is None:
-            cells.append(_Cell.DEFAULT)
+            cells.append(Cell.DEFAULT)
             continue
         if name in granted:
-            cells.append(_Cell.GRANTED)
+            cells.append(Cell.GRANTED)
         else:
-            cells.append(_Cell.DROPPED if dropped else trial.outcome)
+            cells.append(Cell.DROPPED if dropped else trial.outcome)
         if trial.accepted:
             dropped = name not in granted
     return cells
 
 
-def _varies(line: Sequence[_Cell]) -> bool:
-    return _Cell.GRANTED in line and bool(set(line) - {_Cell.GRANTED, _Cell.DEFAULT})
+def _varies(line: Sequence[Cell]) -> bool:
+    return Cell.GRANTED in line and bool(set(line) - {Cell.GRANTED, Cell.DEFAULT})
 
 
-def _order(name: str, line: Sequence[_Cell]) -> tuple[bool, int, str]:
+def _order(name: str, line: Sequence[Cell]) -> tuple[bool, int, str]:
     """Capabilities first; of each kind by when it was dropped, what never was first."""
-    dropped = max((at for at, cell in enumerate(line) if cell is _Cell.WORKS), default=-1)
+    dropped = max((at for at, cell in enumerate(line) if cell is Cell.WORKS), default=-1)
     return not name.startswith("CAP_"), dropped, name
 
 

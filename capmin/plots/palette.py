@@ -12,6 +12,9 @@ from matplotlib.figure import Figure
 GREEN, VERMILLION, GREY, BLUE, BLACK = "#009E73", "#D55E00", "#999999", "#0072B2", "#000000"
 PALE, PALER, PALE_YELLOW, WHITE = "#E3E3E3", "#F5F5F5", "#F7F0C0", "#FFFFFF"
 
+# Apart from the colours of verdicts, so that no bar is taken for a verdict.
+KIND_COLOURS: Mapping[str, str] = MappingProxyType({"capability": "#7B3294", "syscall": "#0072B2"})
+TRIALS_COLOUR = "#777777"
 VERDICT_COLOURS: Mapping[str, str] = MappingProxyType(
     {"works": GREEN, "breaks": VERMILLION, "unresolved": GREY}
 )

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from capmin.frames import TRIALS, check
+from capmin.plots.filtering import as_filtered
 from capmin.plots.palette import (
     BLACK,
     BLUE,
@@ -30,7 +31,7 @@ _LONG_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Stretch:
+class Stretch:
     """Trials of one phase, one after the other: the first and the last, by number."""
 
     phase: str
@@ -53,7 +54,7 @@ def search_path(trials: pd.DataFrame, *, lower_bound: int | None = None, title: 
         UsageError: a column is missing.
     """
     check(trials, TRIALS)
-    trials = trials.sort_values("trial")
+    trials = as_filtered(trials.sort_values("trial"))
     kinds = [(column, name) for column, name in _KINDS if trials[column].notna().any()] or [_KINDS[0]]
     figure = new_figure(width=10, height=1.2 + 2.9 * len(kinds))
     axes = figure.subplots(len(kinds), 1, sharex=True, squeeze=False)[:, 0]
@@ -74,7 +75,7 @@ def search_path(trials: pd.DataFrame, *, lower_bound: int | None = None, title: 
 
 def _draw_sizes(ax: Axes, trials: pd.DataFrame, column: str) -> None:
     shown = trials[trials[column].notna()]
-    about = shown[_is_about(shown, column)]
+    about = shown[is_about(shown, column)]
     for verdict, colour in VERDICT_COLOURS.items():
         those = about[about["verdict"] == verdict]
         ax.scatter(
@@ -86,7 +87,7 @@ def _draw_sizes(ax: Axes, trials: pd.DataFrame, column: str) -> None:
             linewidths=0,
             zorder=3,
         )
-    best = _best_so_far(shown, column)
+    best = best_so_far(shown, column)
     ax.step(best.index, best.to_numpy(), where="post", color=BLUE, linewidth=1.8, zorder=2)
     if len(best):
         ax.annotate(
@@ -105,7 +106,7 @@ def _draw_sizes(ax: Axes, trials: pd.DataFrame, column: str) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _best_so_far(trials: pd.DataFrame, column: str) -> "pd.Series[float]":
+def best_so_far(trials: pd.DataFrame, column: str) -> "pd.Series[float]":
     """The smallest size that worked, by trial number; a degraded trial is not an answer."""
     works = (trials["verdict"] == "works") & ~trials["degraded"].fillna(value=False)
     sizes = trials[column].astype(float).where(works.astype(bool)).cummin().ffill()
@@ -113,17 +114,17 @@ def _best_so_far(trials: pd.DataFrame, column: str) -> "pd.Series[float]":
     return sizes.dropna()
 
 
-def _stretches(trials: pd.DataFrame) -> Iterator[_Stretch]:
+def stretches(trials: pd.DataFrame) -> Iterator[Stretch]:
     numbers, phases = trials["trial"].astype(int).tolist(), trials["phase"].astype(str).tolist()
     start = 0
     for index in range(1, len(phases) + 1):
         if index == len(phases) or phases[index] != phases[start]:
-            yield _Stretch(phase=phases[start], first=numbers[start], last=numbers[index - 1])
+            yield Stretch(phase=phases[start], first=numbers[start], last=numbers[index - 1])
             start = index
 
 
 def _shade_stretches(ax: Axes, trials: pd.DataFrame) -> None:
-    for index, stretch in enumerate(_stretches(trials)):
+    for index, stretch in enumerate(stretches(trials)):
         if index % 2:
             ax.axvspan(stretch.first - 0.5, stretch.last + 0.5, color=PALER, zorder=0, linewidth=0)
 
@@ -133,7 +134,7 @@ def _name_stretches(ax: Axes, trials: pd.DataFrame) -> None:
     first, last = _span(trials)
     shown: set[str] = set()
     free_from = 0.0
-    for stretch in _stretches(trials):
+    for stretch in stretches(trials):
         if stretch.phase in shown and stretch.last - stretch.first < _LONG_SHARE * (last - first):
             continue
         shown.add(stretch.phase)
@@ -158,9 +159,9 @@ def _span(trials: pd.DataFrame) -> tuple[float, float]:
     return (float(trials["trial"].min()) - 0.5, float(trials["trial"].max()) + 0.5) if len(trials) else (0, 1)
 
 
-def _is_about(trials: pd.DataFrame, column: str) -> "pd.Series[bool]":
+def is_about(trials: pd.DataFrame, column: str) -> "pd.Series[bool]":
     """Whether a trial tells about this kind: fewer capabilities than the best before it, or not."""
-    best = _best_so_far(trials, "capability_count").reindex(trials["trial"].astype(int)).shift(1)
+    best = best_so_far(trials, "capability_count").reindex(trials["trial"].astype(int)).shift(1)
     fewer = trials["capability_count"].astype(float) < best.to_numpy()
     alone = trials["syscall_count"].isna()
     return (fewer | alone) if column == "capability_count" else ~fewer

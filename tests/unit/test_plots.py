@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from capmin import frames, plots
 from capmin.errors import UsageError
 from capmin.grant import Grant
-from capmin.plots.matrix import _Cell, _matrix, _tried
-from capmin.plots.path import _best_so_far, _is_about
+from capmin.plots.matrix import Cell, matrix_cells, tried_trials
+from capmin.plots.path import best_so_far, is_about
 from capmin.privileges import Capability, Syscall
 from capmin.trial import Trial, Verdict
 from tests.unit import trial_strategies as strategies
@@ -71,7 +71,7 @@ def image(figure: Figure) -> bytes:
 def numbers_about(trials: Iterable[Trial], column: str) -> list[int]:
     frame = frames.trials_frame(trials)
     frame = frame[frame[column].notna()]
-    return frame["trial"][_is_about(frame, column)].astype(int).tolist()
+    return frame["trial"][is_about(frame, column)].astype(int).tolist()
 
 
 def words(ax: Axes) -> set[str]:
@@ -83,14 +83,14 @@ def test_trials_stand_in_the_panel_of_what_they_are_about() -> None:
     assert numbers_about(CAMPAIGN, "syscall_count") == [4, 5, 6, 8]
 
 
-def test_a_capability_dropped_while_system_calls_are_filtered_is_about_capabilities() -> None:
+def test_a_capability_dropped_while_system_calls_are_filteredis_about_capabilities() -> None:
     trials = (trial(1, W, f"{CHOWN} {KILL}", "read"), trial(2, W, CHOWN, "read"))
     assert numbers_about(trials, "capability_count") == [2]
 
 
 def test_the_best_is_the_smallest_that_worked() -> None:
-    assert _best_so_far(FRAME, "capability_count").tolist() == [2, 2, 1, 1, 1, 1, 1, 1]
-    assert _best_so_far(FRAME, "syscall_count").to_dict() == {4: 2, 5: 2, 6: 1, 7: 1, 8: 1}
+    assert best_so_far(FRAME, "capability_count").tolist() == [2, 2, 1, 1, 1, 1, 1, 1]
+    assert best_so_far(FRAME, "syscall_count").to_dict() == {4: 2, 5: 2, 6: 1, 7: 1, 8: 1}
 
 
 def test_the_path_is_labelled_with_units_phases_and_the_bound() -> None:
@@ -115,11 +115,11 @@ def test_a_search_for_capabilities_alone_has_one_panel() -> None:
 
 
 def cells(trials: Sequence[Trial]) -> dict[str, str]:
-    letters = {_Cell.GRANTED: ".", _Cell.WORKS: "w", _Cell.BREAKS: "b", _Cell.UNRESOLVED: "u"}
-    letters |= {_Cell.DROPPED: "-", _Cell.DEFAULT: "d"}
-    rows, matrix = _matrix(list(_tried(frames.trials_frame(trials))))
+    letters = {Cell.GRANTED: ".", Cell.WORKS: "w", Cell.BREAKS: "b", Cell.UNRESOLVED: "u"}
+    letters |= {Cell.DROPPED: "-", Cell.DEFAULT: "d"}
+    rows, matrix = matrix_cells(list(tried_trials(frames.trials_frame(trials))))
     return {
-        name: "".join(letters[_Cell(cell)] for cell in line) for name, line in zip(rows, matrix, strict=True)
+        name: "".join(letters[Cell(cell)] for cell in line) for name, line in zip(rows, matrix, strict=True)
     }
 
 
