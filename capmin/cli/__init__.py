@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "explain": "Say why each privilege is kept, and why the others could go.",
         "plot": "Draw searches: path, matrix of trials, exposure, cost, comparison.",
         "emit": "Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.",
+        "verify": "Tell whether a profile still holds for an image, and what it lacks if not.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
         "workload": "List, check and build workloads.",

@@ -1,0 +1,137 @@
+"""What a profile lacks, where it does not hold: found by experiment.
+
+Many calls are denied in any launch, and most do no harm: which denial broke it cannot be read off a list. So
+what was denied is granted in addition until the tests pass, and what is superfluous of that is taken away
+again. What is left is what the profile lacks, each with a launch that failed for want of just that.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from capmin.evidence import denied_attempt, telling_line
+from capmin.minimise import Minimum, Outcome, minimise
+from capmin.privileges import Privilege
+from capmin.privileges.capability import CAPABILITIES
+from capmin.profile_files import conditional_calls
+from capmin.seccomp import FLOOR
+from capmin.trial import Attempt, Trial
+from capmin.verification.bench import Bench, denied
+
+MOST_ROUNDS = 12
+"""How often what is denied is added: behind one denial may stand the next."""
+
+_Ask = Callable[[frozenset[Privilege]], Trial]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lack:
+    """Something that the profile has to grant in addition.
+
+    ``attempt`` is the denied attempt on it, None where it was not seen: those of the runtime itself never
+    are. ``evidence`` is the telling line of the launch that failed for want of it.
+    """
+
+    privilege: Privilege
+    attempt: Attempt | None
+    evidence: str
+
+
+def find_lacks(bench: Bench, observed: Trial, most: frozenset[Privilege]) -> tuple[Lack, ...]:
+    """What has to be granted in addition, of ``most``; nothing where all of that does not help.
+
+    Args:
+        bench: with the profile.
+        observed: a trial with it in which denials show.
+        most: the capabilities and system calls that the image usually gets.
+    """
+    lacks: tuple[Lack, ...] = ()
+    seen = None if bench.passes(observed) else _until_it_passes(bench, observed, most)
+    if seen is not None:
+        lacks = tuple(_lacks(bench, _minimise(bench, seen, bench.observed)))
+    known = frozenset(lack.privilege for lack in lacks)
+    if bench.passes(bench.as_written(known)):
+        return lacks
+    unseen = _unseen(bench, most, all_show=bench.observes_calls and (seen is not None or not known)) - known
+
+    def ask(some: frozenset[Privilege]) -> Trial:
+        return bench.as_written(known | some)
+
+    if not bench.passes(ask(unseen)):
+        return lacks
+    return tuple(sorted((*lacks, *_lacks(bench, _minimise(bench, unseen, ask))), key=_order))
+
+
+def _until_it_passes(bench: Bench, trial: Trial, most: frozenset[Privilege]) -> frozenset[Privilege] | None:
+    """What is denied, added until the tests pass; None where they never do."""
+    added: frozenset[Privilege] = frozenset()
+    for _ in range(MOST_ROUNDS):
+        new = (denied(trial) & most) - added
+        if not new:
+            return None
+        added |= new
+        trial = bench.observed(added)
+        if bench.passes(trial):
+            return added
+    return None
+
+
+def _unseen(bench: Bench, most: frozenset[Privilege], *, all_show: bool) -> frozenset[Privilege]:
+    """What the profile may lack without a denial to be seen.
+
+    An observed launch is granted the floor and is free of the profile's own conditions on arguments; beyond
+    these everything counts where an engine shows no denials.
+    """
+    document = bench.wish.given.seccomp
+    capabilities = most & frozenset(CAPABILITIES)
+    if document is None:
+        return capabilities - bench.grant.capabilities
+    conditional = conditional_calls(document)
+    free = (bench.wish.given.calls(bench.engine.architecture) or frozenset()) - conditional
+    hidden = (FLOOR | conditional) - free
+    return hidden if all_show else (most - bench.grant.capabilities - free) | hidden
+
+
+def _minimise(bench: Bench, candidates: frozenset[Privilege], ask: _Ask) -> Minimum[Privilege]:
+    def outcome(some: frozenset[Privilege]) -> Outcome[Privilege]:
+        trial = ask(some)
+        denials = trial.launches[-1].denials
+        # Of several denials of one privilege the last counts.
+        latest = None if denials is None else reversed(dict.fromkeys(d.privilege for d in reversed(denials)))
+        return Outcome(
+            passes=bench.passes(trial),
+            denied=None if latest is None else tuple(name for name in latest if name in candidates),
+            trial=trial.number,
+        )
+
+    return minimise(
+        sorted(candidates, key=lambda name: (name not in CAPABILITIES, name)),
+        outcome,
+        executor=bench.executor,
+        workers=bench.wish.workers,
+        known=[(candidates, Outcome(passes=True))],
+        blind=() if bench.engine.observes_capabilities else frozenset(CAPABILITIES) & candidates,
+    )
+
+
+def _lacks(bench: Bench, minimum: Minimum[Privilege]) -> Iterable[Lack]:
+    found = []
+    for privilege in minimum.kept:
+        proof = minimum.proofs.get(privilege)
+        number = None if proof is None else proof.failures[-1]
+        if number is None:
+            found.append(Lack(privilege=privilege, attempt=None, evidence=""))
+            continue
+        launch = bench.trials[number].launches[-1]
+        found.append(
+            Lack(
+                privilege=privilege,
+                attempt=denied_attempt(launch, privilege),
+                evidence=telling_line(launch),
+            )
+        )
+    return sorted(found, key=_order)
+
+
+def _order(lack: Lack) -> tuple[bool, str]:
+    """Capabilities first, as everywhere."""
+    return lack.privilege not in CAPABILITIES, lack.privilege
