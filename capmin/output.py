@@ -43,6 +43,14 @@ class OutputDirectory:
                 f"cannot write to {path}: {error.strerror}; choose another directory with --output"
             ) from error
 
+    def load(self) -> None:
+        """Load pandas and matplotlib, 1.3 s, once the search is sure to run, and before anything is timed.
+
+        Not earlier: mistakes on the command line are to be told at once. Not later: it would be what a user
+        waits for after Ctrl-C.
+        """
+        from capmin import frames, plots  # noqa: F401, PLC0415
+
     def take_back(self) -> None:
         """Remove what was made here for a campaign that found nothing; what was here before stays."""
         if not self._had_store:
@@ -83,8 +91,7 @@ class OutputDirectory:
     def write_result(self, result: Result, findings: Findings) -> None:
         """Write the result first, then the trials as data frames, and the plot of the search."""
         self._replace(RESULT, result.dumps().encode())
-        # 1.3 s, most of it matplotlib: too long for a search that ends with a mistake on its command line.
-        from capmin import frames, plots  # noqa: PLC0415
+        from capmin import frames, plots  # noqa: PLC0415 - see `load`
 
         trials = frames.trials_frame(findings.trials)
         frames.to_csv(trials, self.path / TRIALS_CSV, frames.TRIALS)

@@ -66,6 +66,7 @@ class Session:
             )
             confirmer = open_confirming_engine(engine, options) if self.plan.confirm else None
             confirmer = engine if confirmer is None else stack.enter_context(confirmer)
+            self.directory.load()
             try:
                 result = self._search(campaign, engine, confirmer)
             except (KeyboardInterrupt, CapminError) as error:
