@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "plot": "Draw searches: path, matrix of trials, exposure, cost, comparison.",
         "emit": "Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.",
         "verify": "Tell whether a profile still holds for an image, and what it lacks if not.",
+        "diff": "Tell what a new version needs more or less than the old one.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
         "workload": "List, check and build workloads.",
