@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from capmin.errors import BaselineError
 from capmin.grant import Grant
-from capmin.judge import Usual
+from capmin.judge import Usual, limit_for, usual_of
 from capmin.oracle import Oracle
-from capmin.trial import Launch, Program, Trial, Verdict
+from capmin.trial import Launch, Trial, Verdict
 
 RUNS = 5
 """Enough for the time statistics; a test that fails in none of these is taken for steady."""
@@ -31,12 +31,8 @@ class Baseline:
     flake_rate: float
 
     def limits_s(self, longest_s: float) -> dict[str, float]:
-        """Each scenario's time limit: a multiple of its slowest run, and a floor for a busy machine.
-
-        A fixed limit is what makes searches slow: nginx's workers without CAP_SETUID respawn for ever, and
-        each such trial takes all the time it is given.
-        """
-        return {name: min(longest_s, 3 * usual_s + 0.3) for name, usual_s in self.usual.slowest_s.items()}
+        """Each scenario's time limit, by name; `capmin.judge.within` has those of its phases."""
+        return {name: limit_for(usual_s, longest_s) for name, usual_s in self.usual.slowest_s.items()}
 
     @property
     def is_powerless(self) -> bool:
@@ -75,7 +71,9 @@ def find_baseline(
     return Baseline(
         grant=grant,
         trials=trials,
-        usual=Usual(slowest_s=_slowest(trials), programs=_always_there(trials)),
+        usual=usual_of(
+            launch for trial in trials if trial.verdict is Verdict.WORKS for launch in trial.launches
+        ),
         flake_rate=(len(failures) + 1) / (len(trials) + 2) if failures else 0.0,
     )
 
@@ -90,25 +88,6 @@ def _repeat(
             return trials
     more = range(len(trials), runs)
     return (*trials, *executor.map(lambda _: oracle.ask(grant, phase="baseline"), more))
-
-
-def _slowest(trials: tuple[Trial, ...]) -> dict[str, float]:
-    slowest: dict[str, float] = {}
-    for trial in trials:
-        if trial.verdict is Verdict.WORKS:
-            for launch in trial.launches:
-                slowest[launch.scenario] = max(slowest.get(launch.scenario, 0.0), launch.duration_s)
-    return slowest
-
-
-def _always_there(trials: tuple[Trial, ...]) -> dict[str, frozenset[Program]]:
-    """The programs that ran in every passing launch of a scenario."""
-    found: dict[str, frozenset[Program]] = {}
-    for trial in trials:
-        if trial.verdict is Verdict.WORKS:
-            for launch in trial.launches:
-                found[launch.scenario] = found.get(launch.scenario, launch.programs) & launch.programs
-    return found
 
 
 def _explain(trial: Trial, failed: int, runs: int) -> str:

@@ -16,6 +16,7 @@ from capmin.minimise import Minimum, Outcome, minimise
 from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS
 from capmin.observation import observe_syscalls
 from capmin.oracle import Oracle, Recorder
+from capmin.play import stage_for
 from capmin.priors import Prior, capability_prior, remembering, syscall_prior
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
@@ -451,11 +452,8 @@ def ceiling_of(plan: Plan, engine: Engine) -> frozenset[Capability]:
 def _stages(plan: Plan, engine: Engine) -> Mapping[Scenario, Stage]:
     image = engine.image(plan.image)
     return {
-        scenario: Stage(
-            image=image,
-            test_image=image if scenario.test_image is None else engine.image(scenario.test_image),
-            denied_errno=plan.denied_errno,
-            limit_s=plan.time_limit_s,
+        scenario: stage_for(
+            engine, scenario, image, denied_errno=plan.denied_errno, limit_s=plan.time_limit_s
         )
         for scenario in plan.scenarios
     }

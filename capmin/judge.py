@@ -1,91 +1,92 @@
-"""Play a scenario on an engine under a grant, and judge what was observed."""
+"""Judge what was observed of a launch, against how launches usually go."""
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from capmin.engines import Container, Engine, Exit, Image, LaunchSpec, Observe
-from capmin.grant import Grant
-from capmin.patience import Patience
+from capmin.comparison import Template
+from capmin.play import Stage, play
 from capmin.privileges import Privilege, Syscall
-from capmin.scenario import Scenario
-from capmin.seccomp import SeccompProfile
-from capmin.trial import Launch, Program, Verdict
+from capmin.trial import COMPANIONS, Answer, Launch, Program, Verdict
 
-PROBE_PAUSE_S = 0.02
-"""Between two probes of a service that is not ready: about what launching a probe costs."""
-
+__all__ = ["Stage", "Usual", "judge", "limit_for", "play", "slowness", "storms", "usual_of", "within"]
 
 STORM_FACTOR, STORM_FLOOR = 10, 30
 SLOW_FACTOR, SLOW_FLOOR_S = 2.0, 0.5
 """The floor is what a busy machine adds now and then to launches that take no time."""
 
 
+LIMIT_FACTOR, LIMIT_FLOOR_S = 3.0, 0.3
+"""A limit is a multiple of what launches usually take, and a floor for a busy machine.
+
+A fixed one is what makes searches slow: nginx without CAP_SETUID answers nobody, and each such trial takes
+all the time it is given.
+"""
+
+CRASH_FACTOR, CRASH_FLOOR = 2, 10
+"""More processes than so many times the usual number, and some more, are a crash loop: a master that starts
+its workers again and again. The floor is what scripts of an entry point vary by, as they are seen or not."""
+
+Source = tuple[str, str, str]
+"""A scenario, a phase, and what showed an answer there."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usual:
     """How launches go with everything granted.
 
-    By scenario: seconds, and the programs that run whenever the test passes; and uses of system calls in one
+    By scenario: seconds, in all and by phase; the programs that run whenever the test has passed, and how
+    many processes are seen. By source: what all answers have in common. And uses of system calls in one
     launch.
     """
 
     slowest_s: Mapping[str, float] = field(default_factory=dict)
+    slowest_phases_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     programs: Mapping[str, frozenset[Program]] = field(default_factory=dict)
+    spawned: Mapping[str, int] = field(default_factory=dict)
+    answers: Mapping[Source, Template] = field(default_factory=dict)
     uses: Mapping[Syscall, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
-    """How a scenario is played: the images found for it, and everything that is the same for all scenarios.
-
-    ``seccomp_profile`` replaces the filter made from the grant, as confirmation does.
-    """
-
-    image: Image
-    test_image: Image
-    denied_errno: int
-    limit_s: float
-    observe: Observe = Observe.NOTHING
-    observe_capabilities: bool = False
-    seccomp_profile: SeccompProfile | None = field(default=None)
-
-
-def play(engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Launch:
-    """Launch a scenario once and observe, as long as `Patience` lasts with ``stage.limit_s``.
-
-    Raises:
-        EngineError: the engine is broken.
-    """
-    spec = LaunchSpec(
-        image=stage.image,
-        argv=None if scenario.service else scenario.test,
-        observe=stage.observe,
-        observe_capabilities=stage.observe_capabilities,
-        denied_errno=stage.denied_errno,
-        seccomp_profile=stage.seccomp_profile,
+def usual_of(launches: Iterable[Launch]) -> Usual:
+    """What launches that worked with everything granted have in common."""
+    slowest_s: dict[str, float] = {}
+    phases_s: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    programs: dict[str, frozenset[Program]] = {}
+    spawned: dict[str, int] = {}
+    texts: defaultdict[Source, list[str]] = defaultdict(list)
+    for launch in launches:
+        name = launch.scenario
+        slowest_s[name] = max(slowest_s.get(name, 0.0), launch.duration_s)
+        for phase, took_s in launch.phases_s:
+            phases_s[name][phase] = max(phases_s[name].get(phase, 0.0), took_s)
+        programs[name] = programs.get(name, launch.programs) & launch.programs
+        spawned[name] = max(spawned.get(name, 0), launch.spawned)
+        for answer in launch.answers:
+            texts[_source(launch, answer)].append(answer.text)
+    return Usual(
+        slowest_s=slowest_s,
+        slowest_phases_s=dict(phases_s),
+        programs=programs,
+        spawned=spawned,
+        answers={source: Template.learn(several) for source, several in texts.items()},
     )
-    started = time.monotonic()
-    patience = Patience(stage.limit_s)
-    with engine.start(spec, grant) as container:
-        if scenario.service:
-            seen = _probe_until_ready(container, scenario, stage, patience)
-        else:
-            seen = _Seen(end=_wait(container, patience))
-        return Launch(
-            scenario=scenario.name,
-            grant=grant,
-            exit_code=None if seen.end is None else seen.end.code,
-            service_exit_code=None if seen.service_end is None else seen.service_end.code,
-            refused=_refusal(seen),
-            timed_out=seen.end is None and seen.service_end is None,
-            duration_s=time.monotonic() - started,
-            stalled_s=patience.stalled_s(),
-            output=container.output(),
-            probe_output=seen.probe_output,
-            programs=seen.programs,
-            attempts=container.attempts(),
-            granted=container.granted(),
-        )
+
+
+def limit_for(usual_s: float, longest_s: float) -> float:
+    """How long to wait for what usually takes so long at most."""
+    return min(longest_s, LIMIT_FACTOR * usual_s + LIMIT_FLOOR_S)
+
+
+def within(stage: Stage, scenario: str, usual: Usual) -> Stage:
+    """The stage of a scenario, with limits from how its launches usually go."""
+    spawned = usual.spawned.get(scenario)
+    phases_s = usual.slowest_phases_s.get(scenario, {})
+    return replace(
+        stage,
+        phase_limits_s={phase: limit_for(usual_s, stage.limit_s) for phase, usual_s in phases_s.items()},
+        most_processes=None if spawned is None else CRASH_FACTOR * spawned + CRASH_FLOOR,
+    )
 
 
 def judge(launch: Launch, usual: Usual) -> tuple[Verdict, str]:
@@ -98,18 +99,30 @@ def judge(launch: Launch, usual: Usual) -> tuple[Verdict, str]:
     if launch.granted is not None and launch.granted.bounding != launch.grant.capabilities:
         odd = sorted(launch.granted.bounding ^ launch.grant.capabilities)
         return Verdict.UNRESOLVED, f"the kernel gave another bounding set than asked for: {' '.join(odd)}"
-    trouble = _trouble(launch) or _missing_program(launch, usual)
+    if launch.phase == COMPANIONS and launch.trouble is not None:
+        return Verdict.UNRESOLVED, launch.trouble
+    trouble = _trouble(launch) or _missing_program(launch, usual) or _difference(launch, usual)
     return (Verdict.WORKS, "the test passed") if trouble is None else (Verdict.BREAKS, trouble)
 
 
 def _trouble(launch: Launch) -> str | None:
+    words = _words(launch)
+    return words if words is None or launch.phase in _USUAL_PHASES else f"{launch.phase}: {words}"
+
+
+_USUAL_PHASES = ("", "start", "test")
+
+
+def _words(launch: Launch) -> str | None:
     if launch.refused is not None:
         return f"the runtime could not start it: {launch.refused}"
     if launch.service_exit_code is not None:
         return f"the service ended with exit code {launch.service_exit_code}"
     if launch.timed_out:
         return f"no success within {launch.duration_s:.1f} s"
-    if launch.exit_code != 0:
+    if launch.trouble is not None:
+        return launch.trouble
+    if launch.exit_code:
         return f"the test ended with exit code {launch.exit_code}"
     return None
 
@@ -117,6 +130,20 @@ def _trouble(launch: Launch) -> str | None:
 def _missing_program(launch: Launch, usual: Usual) -> str | None:
     missing = sorted(usual.programs.get(launch.scenario, frozenset()) - launch.programs)
     return f"{missing[0].name} does not run as user {missing[0].uid}" if missing else None
+
+
+def _difference(launch: Launch, usual: Usual) -> str | None:
+    """What a scenario showed otherwise than it always does, or not at all."""
+    expected = {source: text for source, text in usual.answers.items() if source[0] == launch.scenario}
+    for answer in launch.answers:
+        template = expected.pop(_source(launch, answer), None)
+        if template is not None and (difference := template.difference(answer.text)) is not None:
+            return f"{answer.phase}: {answer.source}: {difference}"
+    return None
+
+
+def _source(launch: Launch, answer: Answer) -> Source:
+    return launch.scenario, answer.phase, answer.source
 
 
 def storms(launch: Launch, usual: Usual) -> dict[Privilege, str]:
@@ -141,45 +168,3 @@ def slowness(launch: Launch, usual: Usual) -> str | None:
     if launch.duration_s - launch.stalled_s > SLOW_FACTOR * usual_s + SLOW_FLOOR_S:
         return f"it took {launch.duration_s:.2f} s instead of {usual_s:.2f} s"
     return None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Seen:
-    """``end`` is that of the test, ``service_end`` that of a service which should have gone on."""
-
-    end: Exit | None
-    service_end: Exit | None = None
-    probe_output: str = ""
-    programs: frozenset[Program] = frozenset()
-
-
-def _refusal(seen: _Seen) -> str | None:
-    end = seen.service_end or seen.end
-    return None if end is None else end.refused
-
-
-def _probe_until_ready(service: Container, scenario: Scenario, stage: Stage, patience: Patience) -> _Seen:
-    """Probe again and again: success decides at once, and so does the end of the service."""
-    probe = LaunchSpec(image=stage.test_image, argv=scenario.test, denied_errno=stage.denied_errno)
-    while True:
-        with service.beside(probe) as beside:
-            end = _wait(beside, patience)
-            output = beside.output()
-        passed = end is not None and end.code == 0
-        programs = _programs(service) if passed else frozenset()
-        service_end = service.wait(0.0 if passed else PROBE_PAUSE_S)
-        if passed or service_end is not None:
-            return _Seen(end=end, service_end=service_end, probe_output=output, programs=programs)
-        if patience.left_s() == 0.0:
-            return _Seen(end=None, probe_output=output)
-
-
-def _wait(container: Container, patience: Patience) -> Exit | None:
-    while (left_s := patience.left_s()) > 0.0:
-        if (end := container.wait(left_s)) is not None:
-            return end
-    return container.wait(0.0)
-
-
-def _programs(container: Container) -> frozenset[Program]:
-    return frozenset(Program(name=process.name, uid=process.uid) for process in container.processes())

@@ -11,7 +11,7 @@ import stamina
 from capmin.engines import Engine
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
-from capmin.judge import Stage, Usual, judge, play, slowness, storms
+from capmin.judge import Stage, Usual, judge, play, slowness, storms, within
 from capmin.privileges import Privilege
 from capmin.scenario import Scenario
 from capmin.trial import Launch, Trial, Verdict
@@ -67,8 +67,11 @@ class Oracle:
             return tuple(self._trials)
 
     def set_usual(self, usual: Usual) -> None:
-        """Set what passing launches are compared with from now on."""
+        """Set what passing launches are compared with, and how long phases may take, from now on."""
         self._usual = usual
+        self._stages = {
+            scenario: within(stage, scenario.name, usual) for scenario, stage in self._stages.items()
+        }
 
     def set_limits(self, limits_s: Mapping[str, float]) -> None:
         """Set each scenario's time limit, by name, in seconds."""

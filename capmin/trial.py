@@ -48,16 +48,36 @@ class Program:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a scenario showed in one of its phases, to be compared with the baseline's.
+
+    ``source`` is ``output`` (the test's), ``log`` (the service's), a path, or a request.
+    """
+
+    phase: str
+    source: str
+    text: str
+
+
+COMPANIONS = "companions"
+"""The phase in which a launch that cannot be judged has failed: what runs beside it did not start."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Launch:
-    """One start of a container, as observed; nothing judged.
+    """A scenario played once, as observed; nothing judged. Its phases may have taken several containers.
 
     ``exit_code`` is the test's: of the container's own process in a one-shot scenario, of the last probe
     beside a service; None where it never ended by itself. ``service_exit_code`` is set where the service
     ended though it should have gone on. ``refused`` holds the runtime's words where it could not start the
     program. In ``stalled_s`` of its duration some task of the host waited for a
     processor. ``output`` is the searched container's, ``probe_output`` that of the last probe beside it.
-    ``programs`` are those that ran in a service when its test passed. ``attempts`` and ``granted`` are None
-    where the engine cannot tell.
+    ``programs`` are those that ran in a service after its test had passed, ``spawned`` is how many processes
+    were seen in it in all. ``attempts`` and ``granted`` are None where the engine cannot tell.
+
+    ``phase`` is the one that it ended in, with ``trouble`` where something else went wrong than the exit
+    codes tell; ``phases_s`` says how long each took, and ``waited_s`` for how long nothing was done but wait
+    for a success. ``answers`` are to be compared with the baseline's.
     """
 
     scenario: str
@@ -71,6 +91,12 @@ class Launch:
     output: str = ""
     probe_output: str = ""
     programs: frozenset[Program] = frozenset()
+    spawned: int = 0
+    phase: str = ""
+    trouble: str | None = None
+    phases_s: tuple[tuple[str, float], ...] = ()
+    waited_s: float = 0.0
+    answers: tuple[Answer, ...] = ()
     attempts: tuple[Attempt, ...] | None = None
     granted: Granted | None = None
 

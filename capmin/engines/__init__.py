@@ -37,7 +37,7 @@ class Image:
     """An image that an engine can launch.
 
     ``digest`` identifies its content (``sha256:...``); ``handle`` is the engine's own name for it. The rest
-    is the image's configuration: OCI image-spec config.md.
+    is the image's configuration: OCI image-spec config.md, and Docker's health check as a command.
     """
 
     reference: str
@@ -51,6 +51,7 @@ class Image:
     stop_signal: str = "SIGTERM"
     volumes: tuple[str, ...] = ()
     exposed_ports: tuple[str, ...] = ()
+    healthcheck: Command = ()
 
 
 class Observe(Enum):

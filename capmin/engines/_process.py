@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from capmin.errors import EngineError
 
@@ -96,7 +97,12 @@ class Running:
 
 
 def spawn(
-    arguments: Sequence[str], *, standard_input: int | None = None, output: int | None = None
+    arguments: Sequence[str],
+    *,
+    standard_input: int | None = None,
+    output: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path = Path("/"),
 ) -> Running:
     """Start a program. Its input is a descriptor, which stays the caller's, or empty.
 
@@ -113,7 +119,8 @@ def spawn(
                 stdout=subprocess.DEVNULL if output is None else output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                cwd="/",
+                cwd=directory,
+                env=environment,
                 bufsize=0,
             )
         )

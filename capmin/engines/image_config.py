@@ -6,6 +6,7 @@ from typing import Any
 
 from capmin.engines import Image
 from capmin.errors import ImageError
+from capmin.scenario import SHELL
 
 Document = Mapping[str, Any]
 """An image configuration as parsed from JSON: ``architecture``, ``os``, ``config``, ``rootfs``."""
@@ -74,7 +75,20 @@ def image_from_document(reference: str, digest: str, handle: str, document: Docu
         stop_signal=config.get("StopSignal") or "SIGTERM",
         volumes=tuple(sorted(config.get("Volumes") or ())),
         exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
+        healthcheck=healthcheck(config),
     )
+
+
+def healthcheck(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The command of Docker's ``Healthcheck``, which OCI does not have; none where there is none."""
+    kind, *words = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    match kind:
+        case "CMD":
+            return tuple(words)
+        case "CMD-SHELL":
+            return (*SHELL, *words)
+        case _:
+            return ()
 
 
 def document_from_image(image: Image, diff_id: str) -> Document:
@@ -82,7 +96,7 @@ def document_from_image(image: Image, diff_id: str) -> Document:
 
     ``diff_id`` is the digest of the uncompressed layer.
     """
-    config = {
+    config: dict[str, Any] = {
         "Entrypoint": list(image.entrypoint),
         "Cmd": list(image.cmd),
         "Env": list(image.environment),
@@ -91,6 +105,7 @@ def document_from_image(image: Image, diff_id: str) -> Document:
         "StopSignal": image.stop_signal,
         "Volumes": {volume: {} for volume in image.volumes},
         "ExposedPorts": {port: {} for port in image.exposed_ports},
+        "Healthcheck": {"Test": ["CMD", *image.healthcheck]} if image.healthcheck else None,
     }
     return {
         "architecture": host_architecture(),

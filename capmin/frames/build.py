@@ -44,8 +44,10 @@ def launches_frame(trials: Iterable[Trial], *, campaign: str = "") -> pd.DataFra
         **_grant_columns([launch.grant for launch in launches], sets),
         **_attributes(
             launches,
-            "scenario exit_code service_exit_code timed_out refused duration_s output probe_output",
+            "scenario exit_code service_exit_code timed_out refused trouble duration_s stalled_s waited_s "
+            "spawned output probe_output",
         ),
+        "ended_in": [launch.phase for launch in launches],
         "denial_count": [_denial_count([launch]) for launch in launches],
         **_granted_columns([launch.granted for launch in launches], sets),
     }

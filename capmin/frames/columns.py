@@ -75,7 +75,16 @@ LAUNCHES: Table = {
     "service_exit_code": Column(dtype=INTEGER, about="the service's, where it ended though it should not"),
     "timed_out": Column(dtype=FLAG, about="ended by the time limit"),
     "refused": Column(dtype=TEXT, about="the runtime's words where it could not start the program"),
+    "ended_in": Column(dtype=CATEGORY, about="the phase of the scenario in which it ended"),
+    "trouble": Column(dtype=TEXT, about="what went wrong in that phase, but for exit codes and time limits"),
     "duration_s": Column(dtype=REAL, about="seconds"),
+    "stalled_s": Column(
+        dtype=REAL, about="seconds of these in which a task of the host waited for a processor"
+    ),
+    "waited_s": Column(
+        dtype=REAL, about="seconds of these in which a success was waited for that did not come"
+    ),
+    "spawned": Column(dtype=INTEGER, about="processes seen in a service"),
     "denial_count": Column(dtype=INTEGER, about="denied attempts; NA: not observed"),
     "bounding": Column(dtype=TEXT, about="set: capabilities in CapBnd, read back; NA: could not be read"),
     "effective": Column(dtype=TEXT, about="set: capabilities in CapEff, read back"),

@@ -69,6 +69,13 @@ class StoreReader:
             for row, reference, digest, created, result in rows
         )
 
+    def scenarios(self, campaign: int) -> tuple[Mapping[str, Any], ...]:
+        """The scenarios of a campaign as they were defined, in their order."""
+        rows = self._connection.execute(
+            "SELECT definition FROM scenario WHERE campaign_id = ? ORDER BY position", (campaign,)
+        )
+        return tuple(json.loads(definition) for (definition,) in rows)
+
     def trials(self, campaign: int) -> Columns:
         """Trials with a verdict, by number, each with its row and that of its grant."""
         return self._columns(
@@ -81,7 +88,8 @@ class StoreReader:
         """The launches of those trials, each with its row, that of its trial and that of its grant."""
         columns = self._columns(
             "SELECT id, trial_id, position AS launch, scenario, granted_id, exit_code, service_exit_code, "
-            "timed_out, refused, duration_s, observed, bounding, effective, seccomp_mode, no_new_privileges, "
+            "timed_out, refused, ended_in, trouble, duration_s, stalled_s, waited_s, spawned, "
+            "observed, bounding, effective, seccomp_mode, no_new_privileges, "
             "output, probe_output FROM launch WHERE trial_id IN "
             "(SELECT id FROM trial WHERE campaign_id = ? AND verdict IS NOT NULL) "
             "ORDER BY trial_id, position",

@@ -1,5 +1,6 @@
 """Grants, launches and attempts as rows, and back, without loss."""
 
+import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 from capmin.grant import Grant
 from capmin.privileges import Capability, Syscall
 from capmin.privileges.capability import from_mask, to_mask
-from capmin.trial import Attempt, Granted, Launch
+from capmin.trial import Answer, Attempt, Granted, Launch, Program
 
 _COMPRESS_FROM = 512
 """Characters. Below this, zlib saves little, and the text stays readable for other programs."""
@@ -23,7 +24,8 @@ _DIGIT_TO_FLAG = bytes(range(256)).replace(b"0", b"\0")
 
 _LAUNCH = (
     "scenario, granted_id, exit_code, service_exit_code, refused, timed_out, duration_s, output, "
-    "probe_output, observed, bounding, effective, seccomp_mode, no_new_privileges"
+    "probe_output, stalled_s, programs, spawned, ended_in, trouble, phases_s, waited_s, answers, observed, "
+    "bounding, effective, seccomp_mode, no_new_privileges"
 )
 
 
@@ -113,6 +115,14 @@ def _launch_values(launch: Launch, granted_id: int) -> tuple[object, ...]:
         launch.duration_s,
         _packed(launch.output),
         _packed(launch.probe_output),
+        launch.stalled_s,
+        json.dumps([(program.name, program.uid) for program in sorted(launch.programs)]),
+        launch.spawned,
+        launch.phase,
+        launch.trouble,
+        json.dumps(launch.phases_s),
+        launch.waited_s,
+        _packed(json.dumps([(answer.phase, answer.source, answer.text) for answer in launch.answers])),
         launch.attempts is not None,
         *_granted_values(launch.granted),
     )
@@ -152,6 +162,14 @@ def _launch(values: list[Any], grants: dict[int, Grant], attempts: tuple[Attempt
         duration_s,
         output,
         probe_output,
+        stalled_s,
+        programs,
+        spawned,
+        phase,
+        trouble,
+        phases_s,
+        waited_s,
+        answers,
         observed,
         *granted,
     ) = values
@@ -165,6 +183,17 @@ def _launch(values: list[Any], grants: dict[int, Grant], attempts: tuple[Attempt
         timed_out=bool(timed_out),
         output=unpacked(output),
         probe_output=unpacked(probe_output),
+        stalled_s=stalled_s,
+        programs=frozenset(Program(name=name, uid=uid) for name, uid in json.loads(programs)),
+        spawned=spawned,
+        phase=phase,
+        trouble=trouble,
+        phases_s=tuple((name, took_s) for name, took_s in json.loads(phases_s)),
+        waited_s=waited_s,
+        answers=tuple(
+            Answer(phase=name, source=source, text=text)
+            for name, source, text in json.loads(unpacked(answers))
+        ),
         attempts=attempts if observed else None,
         granted=_granted(*granted),
     )

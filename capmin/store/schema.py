@@ -109,7 +109,18 @@ CREATE TABLE certificate (
 CREATE INDEX certificate_campaign ON certificate (campaign_id);
 """
 
-MIGRATIONS: Sequence[str] = (_FIRST,)
+_PHASES = """
+ALTER TABLE launch ADD COLUMN stalled_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE launch ADD COLUMN programs TEXT NOT NULL DEFAULT '[]';  -- JSON: pairs of a name and a user
+ALTER TABLE launch ADD COLUMN spawned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE launch ADD COLUMN ended_in TEXT NOT NULL DEFAULT '';    -- of the scenario, in which it ended
+ALTER TABLE launch ADD COLUMN trouble TEXT;
+ALTER TABLE launch ADD COLUMN phases_s TEXT NOT NULL DEFAULT '[]';  -- JSON: pairs of a phase and seconds
+ALTER TABLE launch ADD COLUMN waited_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE launch ADD COLUMN answers ANY NOT NULL DEFAULT '[]';    -- JSON: phase, source, text; as output
+"""
+
+MIGRATIONS: Sequence[str] = (_FIRST, _PHASES)
 """Step n leads from version n to n + 1. A step that was released is never changed: add one."""
 
 

@@ -21,6 +21,7 @@ from docker import APIClient
 
 from capmin.engines import Engine, EngineOptions, Exit, Image, LaunchSpec
 from capmin.engines.docker import DockerEngine
+from capmin.engines.docker.container import DockerContainer
 from capmin.engines.docker.owner import OWNER, Owner
 from capmin.engines.image_archive import write_docker_archive
 from capmin.engines.rootfs import RootfsCache
@@ -201,6 +202,7 @@ def test_nothing_stays_with_the_daemon(
     image = engine.image(f"docker-archive:{archive}")
     before = {volume["Name"] for volume in client.volumes()["Volumes"] or ()}
     with engine.start(spec(image, "sleep", "60"), NOTHING) as container:
+        assert isinstance(container, DockerContainer)
         document = client.inspect_container(container.identity)
         during = {volume["Name"] for volume in client.volumes()["Volumes"] or ()}
     assert document["HostConfig"]["LogConfig"]["Type"] == "none"
@@ -215,6 +217,7 @@ def test_launches_are_labelled_and_named(
     image = engine.image(plain.reference)
     launch = replace(spec(image, "sleep", "60"), labels={"capmin.trial": "7"})
     with engine.start(launch, NOTHING) as container:
+        assert isinstance(container, DockerContainer)
         document = client.inspect_container(container.identity)
     labels = document["Config"]["Labels"]
     assert (labels["capmin.campaign"], labels["capmin.trial"]) == (options.campaign, "7")

@@ -6,7 +6,7 @@ from capmin.grant import Grant
 from capmin.privileges import Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.privileges.syscall import table
-from capmin.trial import Attempt, Granted, Launch, Trial, Verdict
+from capmin.trial import Answer, Attempt, Granted, Launch, Program, Trial, Verdict
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 outputs = texts | st.integers(500, 3000).map(lambda size: "line é\n" * size)
@@ -46,6 +46,14 @@ launches = st.builds(
     timed_out=st.booleans(),
     output=outputs,
     probe_output=outputs,
+    stalled_s=seconds,
+    programs=st.frozensets(st.builds(Program, name=texts, uid=st.integers(0, 2**31)), max_size=3),
+    spawned=st.integers(0, 1000),
+    phase=texts,
+    trouble=st.none() | texts,
+    phases_s=st.lists(st.tuples(texts, seconds), max_size=3).map(tuple),
+    waited_s=seconds,
+    answers=st.lists(st.builds(Answer, phase=texts, source=texts, text=outputs), max_size=3).map(tuple),
     attempts=st.none() | st.lists(attempts, max_size=3).map(tuple),
     granted=st.none() | granted,
 )

@@ -9,6 +9,7 @@ from requests.exceptions import RequestException
 from capmin.engines import Image
 from capmin.engines.docker.daemon import Daemon
 from capmin.engines.docker.faults import daemon_faults, explanation
+from capmin.engines.image_config import healthcheck
 from capmin.errors import ImageError
 
 
@@ -68,6 +69,7 @@ def from_document(reference: str, document: dict[str, Any]) -> Image:
         stop_signal=config.get("StopSignal") or "SIGTERM",
         volumes=tuple(sorted(config.get("Volumes") or ())),
         exposed_ports=tuple(sorted(config.get("ExposedPorts") or ())),
+        healthcheck=healthcheck(config),
     )
 
 

@@ -1,0 +1,92 @@
+"""Time in a launch: how long each phase took, its limit, and what of it was waiting."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from capmin.engines import Container, Exit
+from capmin.patience import Patience
+from capmin.play.broken import Broken
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.02
+"""Between two attempts: from what a probe of capmin's own costs to what launching one does."""
+
+SLICE_S = 0.05
+"""How long the end of a test is waited for before looking whether the service still runs."""
+
+
+class Clock:
+    """The phases of one launch, each with its limit in seconds."""
+
+    def __init__(self, limit_s: float, phase_limits_s: Mapping[str, float]) -> None:
+        self.started = time.monotonic()
+        self.waited_s = 0.0
+        self.phase = ""
+        self._limit_s = limit_s
+        self._phase_limits_s = phase_limits_s
+        self._phases: list[tuple[str, float]] = []
+        self._all = Patience(limit_s)
+        self._patience = self._all
+
+    @contextlib.contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """The block is that phase; the second of a name gets a number."""
+        earlier = sum(name.partition(" ")[0] == phase for name, _ in self._phases)
+        self.phase = f"{phase} {earlier + 1}" if earlier else str(phase)
+        self._patience = Patience(self._phase_limits_s.get(self.phase, self._limit_s))
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._phases.append((self.phase, time.monotonic() - begun))
+
+    @property
+    def phases_s(self) -> tuple[tuple[str, float], ...]:
+        return tuple(self._phases)
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def stalled_s(self) -> float:
+        """How long some task of the host waited for a processor."""
+        return self._all.stalled_s()
+
+    def left_s(self) -> float:
+        return self._patience.left_s()
+
+    def until(self, holds: Callable[[], bool], pause: Callable[[float], None]) -> None:
+        """Ask again and again; ``pause`` spends the time in between, and raises where there is no use in it.
+
+        Raises:
+            Broken: the phase has taken too long.
+        """
+        pause_s = FIRST_PAUSE_S
+        begun = time.monotonic()
+        while not holds():
+            if self.left_s() == 0.0:
+                self.waited_s += time.monotonic() - begun
+                raise Broken
+            pause(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, 1.5 * pause_s)
+            self.waited_s += time.monotonic() - begun
+            begun = time.monotonic()
+
+    def end_of(self, container: Container, most_s: float = math.inf) -> Exit | None:
+        """How a container ends, within the phase and the time given; None: not in time."""
+        deadline = time.monotonic() + most_s
+        while (left_s := min(self.left_s(), deadline - time.monotonic())) > 0.0:
+            if (end := container.wait(left_s)) is not None:
+                return end
+        return container.wait(0.0)
+
+    def end_beside(self, container: Container, service: Container) -> Exit | None:
+        """The same of what runs beside a service; None, too, soon after the service has ended."""
+        while (left_s := self.left_s()) > 0.0:
+            # What depends on the service may have noticed its end, and be about to say so.
+            gone = service.wait(0.0) is not None
+            if (end := container.wait(min(left_s, SLICE_S))) is not None or gone:
+                return end
+        return container.wait(0.0)
