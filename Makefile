@@ -48,7 +48,7 @@ lint: setup-dev
 	@.ci/lint
 
 bench: setup-dev
-	.venv/bin/python -m tests.benchmarks
+	@.ci/with-docker .venv/bin/python -m tests.benchmarks
 
 results: setup $(WORKLOADS:%=result-%)
 
