@@ -1,6 +1,7 @@
 """A scenario: what is launched and how it is judged."""
 
 import json
+import signal as signals
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -180,6 +181,23 @@ class Scenario:
         if not self.service:
             return ()
         return (ANSWERS,) if self.test_in is Place.INSIDE else (OUTPUT, ANSWERS)
+
+
+def signal_number(name: str) -> int:
+    """A signal as image configurations spell it: ``SIGQUIT``, ``QUIT``, ``3``, ``SIGRTMIN+3``.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    base, _, offset = name.upper().removeprefix("SIG").partition("+")
+    try:
+        number = int(base) if base.isdecimal() else signals.Signals[f"SIG{base}"].value
+        number += int(offset or 0)
+    except (KeyError, ValueError):
+        number = 0
+    if not 1 <= number <= signals.SIGRTMAX:
+        raise UsageError(f"there is no signal {name}")
+    return number
 
 
 def parse_command(text: str) -> Command:

@@ -1,7 +1,6 @@
 """One launch of a scenario: its phases, in the containers that they take."""
 
 import re
-import signal as signals
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -16,7 +15,7 @@ from capmin.play.readiness import is_ready
 from capmin.play.settings import searched_spec, volume_names
 from capmin.play.stage import Stage
 from capmin.play.testing import Tests
-from capmin.scenario import Phase, Reload, Scenario
+from capmin.scenario import Phase, Reload, Scenario, signal_number
 from capmin.trial import COMPANIONS, Attempt, Granted, Launch
 
 START = "start"
@@ -223,7 +222,7 @@ class _Player:
         container.signal(number)
         end = self._clock.end_of(container, most_s=stop.limit_s)
         if end is None:
-            raise Broken(trouble=f"it did not stop after {signals.Signals(number).name}")
+            raise Broken(trouble=f"it did not stop within {stop.limit_s:g} s of signal {number}")
         if end.code not in (stop.exit_codes or (0, 128 + number)):
             raise Broken(trouble=f"it ended with exit code {end.code} when it was stopped")
         self.let_go()
@@ -237,20 +236,6 @@ class _Player:
             self._attempts = (self._attempts or ()) + (later if self._attempts else attempts)
         if self._granted is None or self._granted.bounding == self._grant.capabilities:
             self._granted = granted or self._granted
-
-
-def signal_number(name: str) -> int:
-    """A signal as image configurations spell it: ``SIGQUIT``, ``QUIT``, ``3``, ``SIGRTMIN+3``.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    base, _, offset = name.upper().removeprefix("SIG").partition("+")
-    try:
-        number = int(base) if base.isdecimal() else signals.Signals[f"SIG{base}"].value
-        return signals.Signals(number + int(offset or 0)).value if not offset else number + int(offset)
-    except (KeyError, ValueError):
-        raise UsageError(f"there is no signal {name}") from None
 
 
 def _count(pattern: str | None, container: Container) -> int:

@@ -10,7 +10,8 @@ from capmin.engines.rootfs import RootfsCache
 from capmin.errors import UsageError
 from capmin.scenario import Scenario
 from capmin.workload.document import Document, read_document
-from capmin.workload.schema import DebianTable, ImageTable, ScenarioTable, WorkloadTable
+from capmin.workload.scenarios import scenario_of
+from capmin.workload.schema import DebianTable, ImageTable, WorkloadTable
 
 FILE_NAME = "workload.toml"
 
@@ -24,6 +25,8 @@ class Workload:
     description: str
     image: str | DebianRecipe
     scenarios: tuple[Scenario, ...]
+    others: tuple["Workload", ...] = ()
+    """Those whose images are companions here."""
 
     @property
     def reference(self) -> str:
@@ -31,7 +34,7 @@ class Workload:
         return self.image if isinstance(self.image, str) else self.image.reference
 
     def build(self, *, fresh: bool = False) -> str:
-        """Have the image in capmin's cache, building it if need be; gives its reference.
+        """Have the image, and its companions', in capmin's cache, built if need be; gives its reference.
 
         Raises:
             EngineError: mmdebstrap is missing or failed.
@@ -39,7 +42,22 @@ class Workload:
         if isinstance(self.image, DebianRecipe):
             with RootfsCache(cache_dir()) as cache:
                 build(self.image, cache, fresh=fresh)
+        for other in self.others:
+            other.build(fresh=fresh)
         return self.reference
+
+
+class _Others:
+    """The other workloads that a workload names, each loaded once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.found: dict[str, Workload] = {}
+        self._folder = folder
+
+    def image_of(self, name: str) -> str:
+        if name not in self.found:
+            self.found[name] = load_image(self._folder / name)
+        return self.found[name].reference
 
 
 def load_workload(path: Path) -> Workload:
@@ -58,12 +76,36 @@ def load_workload(path: Path) -> Workload:
         raise document.error((), "has no [[scenario]]: say what the image must still do")
     _check_scenarios(table, document)
     name = table.image.name or _name_of(file)
+    others = _Others(file.parent)
     return Workload(
         name=name,
         path=file,
         description=table.description,
         image=_image(table.image, name, document),
-        scenarios=tuple(_scenario(scenario) for scenario in table.scenario),
+        scenarios=tuple(
+            scenario_of(scenario, document, ("scenario", index), others.image_of)
+            for index, scenario in enumerate(table.scenario)
+        ),
+        others=tuple(others.found.values()),
+    )
+
+
+def load_image(path: Path) -> Workload:
+    """Read what a workload says of its image, and nothing else of it.
+
+    Raises:
+        UsageError: as of `load_workload`.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    document = read_document(file)
+    table = document.parse(WorkloadTable)
+    name = table.image.name or _name_of(file)
+    return Workload(
+        name=name,
+        path=file,
+        description=table.description,
+        image=_image(table.image, name, document),
+        scenarios=(),
     )
 
 
@@ -118,7 +160,3 @@ def _image(table: ImageTable, name: str, document: Document) -> str | DebianReci
         run=table.run,
         configuration=table.configuration(),
     )
-
-
-def _scenario(table: ScenarioTable) -> Scenario:
-    return Scenario(name=table.name, test=table.test, service=table.service, test_image=table.test_image)

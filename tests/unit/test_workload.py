@@ -8,6 +8,7 @@ Laws:
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,10 +16,25 @@ from hypothesis import strategies as st
 
 from capmin.engines.debian import DebianRecipe
 from capmin.errors import UsageError
-from capmin.scenario import Scenario
+from capmin.scenario import (
+    Companion,
+    HttpProbe,
+    Phase,
+    Place,
+    Ready,
+    Reload,
+    Scenario,
+    Setting,
+    Stop,
+    TcpProbe,
+)
 from capmin.workload import find_workloads, load_workload
 from capmin.workload.document import line_of
-from capmin.workload.schema import DebianTable, ImageTable, ScenarioTable
+from capmin.workload.scenario_schema import SCENARIO_TABLES
+from capmin.workload.schema import DebianTable, ImageTable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,14 +116,19 @@ def test_image_by_reference(tmp_path: Path) -> None:
 
 def test_documentation_names_every_key() -> None:
     text = (ROOT / "workloads/README.md").read_text()
-    for table in (DebianTable, ImageTable, ScenarioTable):
+    tables: tuple[type[BaseModel], ...] = (DebianTable, ImageTable, *SCENARIO_TABLES)
+    for table in tables:
         assert [key for key in table.model_fields if f"`{key}`" not in text] == []
 
 
 def test_documented_example_loads(tmp_path: Path) -> None:
     text = (ROOT / "workloads/README.md").read_text()
-    (example,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
-    assert load_workload(_write(tmp_path, example)).scenarios[0].service
+    for number, example in enumerate(re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        web = _write(folder, example)
+        (web / "page.html").touch()
+        assert load_workload(web).scenarios[0].service
 
 
 @pytest.mark.parametrize("folder", find_workloads(ROOT / "workloads"), ids=lambda folder: folder.name)
@@ -127,10 +148,10 @@ def test_workloads_of_this_repository(folder: Path) -> None:
             4,
             r"image\.debian\.suit: no such key \(there are suite, variant, packages\)",
         ),
-        (("test_image =", "tset ="), 21, r"scenario\[1\]\.tset: no such key \(there are name, test, "),
+        (("test_image =", "tset ="), 21, r"scenario\[1\]\.tset: no such key \(there are .*name, test, "),
         (('["nginx", "-t"]', '["nginx", 1]'), 24, r"scenario\[2\]\.test\[2\]: "),
         (('test = ["nginx", "-t"]', 'test = ""'), 24, r"scenario\[2\]\.test: the test command is empty"),
-        (('test = ["nginx", "-t"]', 'name = "x"'), 23, r"scenario\[2\]\.test: is missing"),
+        (('test = ["nginx", "-t"]', 'name = "x"'), 23, r"scenario\[2\]: has no test"),
         (('test = ["nginx", "-t"]', 'name = "first"\ntest = "true"'), 24, "another scenario 'first'"),
         (('test = ["nginx", "-t"]', 'test = "true"\ntest_image = "a"'), 23, "set service = true"),
         (('"nginx-light"', '"nginx; rm"'), 4, r"image\.debian\.packages\[1\]: "),
@@ -175,6 +196,140 @@ def test_no_such_workload(tmp_path: Path) -> None:
     (tmp_path / "workload.toml").write_bytes(b"\xff")
     with pytest.raises(UsageError, match="cannot read"):
         load_workload(tmp_path)
+
+
+SCENARIO = """\
+[image]
+reference = "web:1"
+
+[[scenario]]
+name = "all"
+service = true
+env = { A = "b" }
+user = "1000"
+arguments = ["-v"]
+volumes = { data = "/data" }
+read_only_volumes = { static = "/static" }
+tmpfs = ["/run"]
+files = { files = "/etc/web" }
+test = ["./check", "--fast"]
+test_in = "host"
+port = 80
+http = [
+  { url = "http://web/", method = "PUT", headers = { Host = "a" }, body = "x", status = 204, contains = "y" },
+]
+tcp = [{ port = 6379, send = "PING\\r\\n", expect = "PONG" }]
+phases = ["test", "reload", "test", "restart", "stop"]
+ready = { port = 80, log = "^ready", command = "true", healthcheck = true }
+reload = { signal = "SIGHUP", log = "reloaded" }
+stop = { signal = "SIGQUIT", exit_codes = [0, 3], limit_s = 2.5 }
+alias = "web"
+compare = ["output", "answers", "log", "/data/x"]
+masks = ["id [0-9]+"]
+
+[[scenario.companion]]
+name = "db"
+image = "mariadb:11"
+volumes = { data = "/var/lib" }
+ready = { port = 3306 }
+"""
+
+
+def test_every_key_of_a_scenario_arrives(tmp_path: Path) -> None:
+    folder = _write(tmp_path, SCENARIO)
+    (scenario,) = load_workload(folder).scenarios
+    (file,) = scenario.setting.files
+    assert (file.source, file.target) == (str(folder / "files"), "/etc/web")
+    assert scenario == Scenario(
+        name="all",
+        service=True,
+        setting=Setting(
+            environment=("A=b",),
+            user="1000",
+            arguments=("-v",),
+            volumes=(("data", "/data"),),
+            read_only_volumes=(("static", "/static"),),
+            tmpfs=("/run",),
+            files=(file,),
+        ),
+        test=("./check", "--fast"),
+        test_in=Place.HOST,
+        folder=str(folder),
+        port=80,
+        probes=(
+            HttpProbe(
+                url="http://web/", method="PUT", headers=(("Host", "a"),), body="x", status=204, contains="y"
+            ),
+            TcpProbe(port=6379, send="PING\r\n", expect="PONG"),
+        ),
+        phases=(Phase.TEST, Phase.RELOAD, Phase.TEST, Phase.RESTART, Phase.STOP),
+        ready=Ready(port=80, log="^ready", command=("/bin/sh", "-c", "true"), healthcheck=True),
+        reload=Reload(signal="SIGHUP", log="reloaded"),
+        stop=Stop(signal="SIGQUIT", exit_codes=(0, 3), limit_s=2.5),
+        alias="web",
+        compare=("output", "answers", "log", "/data/x"),
+        masks=("id [0-9]+",),
+        companions=(
+            Companion(
+                name="db",
+                image="mariadb:11",
+                setting=Setting(volumes=(("data", "/var/lib"),)),
+                ready=Ready(port=3306),
+            ),
+        ),
+    )
+
+
+def test_files_of_a_scenario_are_part_of_it(tmp_path: Path) -> None:
+    folder = _write(tmp_path, SCENARIO)
+    before = load_workload(folder).scenarios
+    (folder / "files/index.html").write_text("other")
+    assert load_workload(folder).scenarios != before
+
+
+def test_the_image_of_another_workload_is_a_companion(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db/workload.toml").write_text('[image]\ndebian = { packages = ["redis"] }\n')
+    workload = load_workload(_write(tmp_path, SCENARIO.replace('image = "mariadb:11"', 'workload = "../db"')))
+    assert workload.scenarios[0].companions[0].image == "capmin/db:latest"
+    assert [other.reference for other in workload.others] == ["capmin/db:latest"]
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    [
+        (('log = "^ready"', 'log = "("'), 22, r"scenario\[1\]\.ready\.log: not a regular expression"),
+        (
+            ('signal = "SIGHUP"', 'signal = "HAPPY"'),
+            23,
+            r"scenario\[1\]\.reload\.signal: there is no signal HAPPY",
+        ),
+        (('"/data/x"]', '"data"]'), 26, r"scenario\[1\]\.compare\[4\]: is neither output, answers nor log"),
+        (("files = { files", "files = { none"), 13, r"scenario\[1\]\.files\.none: there is no /"),
+        (("files = { files", 'files = { ".."'), 13, r"scenario\[1\]\.files\.\.\.: is outside"),
+        (('["./check", "--fast"]', '"check | grep x"'), 4, "a test on the host is a list of words"),
+        (('"restart", "stop"]', '"stop", "test"]'), 4, "nothing can follow a stop"),
+        (('"test", "reload", "test", ', '"reload", '), 4, "phases has no test"),
+        (('"reload", "test", ', ""), 4, "phases has no reload, though"),
+        (("service = true", ""), 4, r"http, port, ready, reload, restart, stop, tcp: for a service"),
+        (('"SIGHUP", log', '"SIGHUP", command = "true", log'), 23, "reload: give either signal or command"),
+        (('"mariadb:11"', '"mariadb:11"\nworkload = "../db"'), 29, "give either image or workload"),
+        (("ready = { port = 3306 }", "ready = {}"), 33, "ready: says nothing"),
+        (('"mariadb:11"', '"mariadb:11"\nservice = true'), 32, r"companion\[1\]\.service: no such key"),
+        (("port = 6379", "port = 0"), 20, r"tcp\[1\]\.port: "),
+        (
+            ('"restart", ', '"retart", '),
+            21,
+            r"phases\[4\]: input should be 'test', 'reload', 'restart' or 'stop'",
+        ),
+    ],
+)
+def test_mistakes_in_scenarios(tmp_path: Path, change: tuple[str, str], line: int, words: str) -> None:
+    assert change[0] in SCENARIO
+    folder = _write(tmp_path, SCENARIO.replace(*change))
+    with pytest.raises(UsageError, match=words) as refused:
+        load_workload(folder)
+    assert str(refused.value).startswith(f"{folder}/workload.toml:{line}: ")
 
 
 _VALUES = st.sampled_from(["1", '"a"', "[\n 1,\n 2,\n]", '"""\n[x]\nb = 1\n"""', "{ c = 1 }"])
