@@ -1,8 +1,9 @@
 """How much a grant exposes: its privileges weighted by what is known of them, before and after.
 
 The score orders grants; it is no probability, and no promise of safety. A capability weighs as much as its
-grade of risk (`capmin.privileges.risk`, 10 to 100). A system call weighs 1, for the kernel code behind it; 5
-more where Docker's default profile blocks it (``data/docker-default-seccomp.json``); and 3 more for each
+grade of risk (`capmin.privileges.risk`, 10 to 60), and 1,000 where that is the highest: one of those is the
+whole host, and worth more than all that Docker grants. A system call weighs 1, for the kernel code behind it;
+5 more where Docker's default profile blocks it (``data/docker-default-seccomp.json``); and 3 more for each
 published flaw that was reached through it (``data/kernel-cves.json``), up to five of them.
 """
 
@@ -23,6 +24,7 @@ from capmin.privileges.risk import CAPABILITY_RISK, CAPABILITY_USE
 from capmin.profile import Profile
 from capmin.seccomp import docker_default
 
+HOST_GRADE, HOST_WEIGHT = 100, 1_000
 CALL_WEIGHT, BLOCKED_WEIGHT, FLAW_WEIGHT, MOST_FLAWS = 1, 5, 3, 5
 
 EXPOSURE: Table = {
@@ -63,7 +65,7 @@ class Exposed:
 
     @property
     def capability_score(self) -> int:
-        return sum(CAPABILITY_RISK[name] for name in self.capabilities)
+        return sum(capability_weight(name) for name in self.capabilities)
 
     @property
     def syscall_score(self) -> int:
@@ -129,6 +131,12 @@ def after(result: Mapping[str, Any]) -> Exposed:
     return Exposed(capabilities=capabilities, syscalls=syscalls, architecture=profile.architecture)
 
 
+def capability_weight(name: Capability) -> int:
+    """What one capability adds to the score."""
+    grade = CAPABILITY_RISK[name]
+    return HOST_WEIGHT if grade == HOST_GRADE else grade
+
+
 def syscall_weight(name: Syscall, architecture: str) -> int:
     """What one system call adds to the score."""
     known = min(_flaw_counts()[name], MOST_FLAWS)
@@ -157,7 +165,7 @@ def _rows(campaign: str, result: Mapping[str, Any]) -> Iterable[dict[str, object
     for capability in sorted(usual.capabilities | now.capabilities):
         yield {
             "kind": "capability",
-            "weight": CAPABILITY_RISK[capability],
+            "weight": capability_weight(capability),
             "blocked": None,
             "flaws": "",
             "why": CAPABILITY_USE[capability],

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "search": "Find the smallest set of privileges with which an image's tests pass.",
         "explain": "Say why each privilege is kept, and why the others could go.",
         "plot": "Draw searches: path, matrix of trials, exposure, cost, comparison.",
+        "report": "Write one search as one HTML page, to be read anywhere.",
         "emit": "Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.",
         "verify": "Tell whether a profile still holds for an image, and what it lacks if not.",
         "diff": "Tell what a new version needs more or less than the old one.",

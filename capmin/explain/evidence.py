@@ -43,10 +43,10 @@ class Evidence:
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        """The capabilities that the search had to decide on: those of its first trials."""
-        texts = self.records.trials.head(1)["capabilities"]
-        granted = frozenset(texts.iloc[0].split()) if len(texts) else DOCKER_DEFAULT
-        return granted | self.required_capabilities
+        """The capabilities that the search had to decide on: those that any trial had."""
+        texts = self.records.trials["capabilities"].unique()
+        granted = frozenset(name for text in texts for name in text.split())
+        return (granted or DOCKER_DEFAULT) | self.required_capabilities
 
     @property
     def required_capabilities(self) -> frozenset[str]:

@@ -6,8 +6,10 @@ import pandas as pd
 
 from capmin.explain.evidence import Evidence
 from capmin.explain.model import Fate, Reason
+from capmin.privileges import Capability
 from capmin.privileges.syscall import Syscall
 from capmin.records.written import as_privilege
+from capmin.seccomp import docker_default
 
 
 def kept(evidence: Evidence) -> Iterator[Reason]:
@@ -42,7 +44,19 @@ def _reason(evidence: Evidence, name: str, number: int, call: str | None, said: 
         answer=None if denial is None else str(denial["errno"]),
         count=None if denial is None else int(denial["count"]),
         said=said,
+        note=_note(evidence, name, trial) if denial is None else "",
     )
+
+
+def _note(evidence: Evidence, name: str, trial: pd.Series | None) -> str:
+    """Docker's filter allows some calls only with a capability: then it denies, and nobody asks for that."""
+    if trial is None or pd.notna(trial["syscalls"]) or not name.startswith("CAP_"):
+        return ""
+    architecture = evidence.result["host"]["architecture"]
+    without = frozenset(map(Capability, str(trial["capabilities"]).split()))
+    gained = docker_default(without | {Capability(name)}, architecture).allowed
+    gated = sorted(gained - docker_default(without, architecture).allowed)
+    return f"Docker's filter allows only with it: {' '.join(gated)}" if gated else ""
 
 
 def _without_scenario(trial: pd.Series, launch: pd.Series | None) -> str:

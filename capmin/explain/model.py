@@ -45,7 +45,8 @@ class Reason:
     ``scenario``, ``program``, ``call`` and ``answer`` (an errno's name) are where it was denied ``count``
     times, each None where it is not known; ``said`` is the program's own line then, empty where it said
     nothing.
-    ``trial`` is the number of the trial that shows it, and ``outcome`` what came of that.
+    ``trial`` is the number of the trial that shows it, and ``outcome`` what came of that. ``note`` is what
+    else is known where nobody was seen asking.
     """
 
     privilege: Privilege
@@ -58,6 +59,7 @@ class Reason:
     answer: str | None = None
     count: int | None = None
     said: str = ""
+    note: str = ""
 
     @property
     def is_kept(self) -> bool:

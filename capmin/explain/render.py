@@ -90,6 +90,8 @@ def _sentence(reason: Reason) -> str:
 def _by_whom(reason: Reason) -> Iterator[str]:
     """Which program asked in which call, how often, and what it was answered with."""
     if reason.call is None and reason.program is None:
+        if reason.note:
+            yield reason.note
         return
     asker = f"{reason.program or 'a program not seen'}, in {reason.call or 'a call not seen'}()"
     times = "" if reason.count in (None, 1) else f" {reason.count} times"
@@ -109,7 +111,7 @@ def _others(explanation: Explanation) -> Iterator[str]:
 
 def _kept_cells(reason: Reason) -> Iterable[str]:
     yield _code(reason.privilege)
-    yield _code(reason.call) if reason.call else "not seen"
+    yield _code(reason.call) if reason.call else reason.note or "not seen"
     yield _code(reason.program) if reason.program else "not seen"
     yield _code(reason.said) if reason.said else "prints nothing"
     yield "nothing" if reason.trial is None else f"trial {reason.trial}: {_plain(reason.outcome)}"

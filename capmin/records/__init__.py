@@ -92,6 +92,16 @@ class Records:
         ]
         return parts[0] if len(parts) == 1 else concat(parts, frames.CERTIFICATE)
 
+    @cached_property
+    def scenarios(self) -> tuple[Mapping[str, Any], ...]:
+        """The scenarios as they were defined, one campaign after the other; none where its store is not."""
+        found: list[Mapping[str, Any]] = []
+        for source in self._sources:
+            if source.store is not None:
+                with reading(source.store) as reader:
+                    found += reader.scenarios(source.row)
+        return tuple(found)
+
     def _gather(
         self,
         table: frames.Table,

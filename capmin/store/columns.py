@@ -19,9 +19,8 @@ import numpy as np
 
 from capmin.errors import UsageError
 from capmin.privileges.capability import from_mask
-from capmin.store.database import Database
 from capmin.store.rows import unpacked
-from capmin.store.schema import APPLICATION_ID, MIGRATIONS
+from capmin.store.schema import APPLICATION_ID, MIGRATIONS, migrate
 
 Columns = dict[str, list[Any]]
 
@@ -189,9 +188,18 @@ def _open(path: Path) -> sqlite3.Connection:
         raise
     if version == len(MIGRATIONS):
         return connection
-    connection.close()
-    Database(path).close()
-    return _open(path)
+    with closing(connection):
+        return _migrated(connection)
+
+
+def _migrated(old: sqlite3.Connection) -> sqlite3.Connection:
+    """An older store brought up to date in memory: the file may be read-only, and is not ours to change."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    old.backup(connection)
+    connection.execute("BEGIN")
+    migrate(connection)
+    connection.execute("COMMIT")
+    return connection
 
 
 def _version(connection: sqlite3.Connection) -> int:

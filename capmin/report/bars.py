@@ -1,0 +1,56 @@
+"""Where the time went: bars that the style draws."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """A part of a bar: what it stands for, and its share of the longest bar in percent."""
+
+    name: str
+    percent: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """A phase: how many trials it took, and how many seconds of launches."""
+
+    label: str
+    trials: int
+    seconds: float
+    stretches: tuple[Stretch, ...]
+
+
+def phase_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
+    """A bar for each phase, in the order in which they were begun."""
+    if not len(trials):
+        return ()
+    ordered = trials.sort_values("trial")
+    columns = (
+        ordered["phase"].astype(str),
+        ordered["verdict"].astype(str),
+        ordered["duration_s"].astype(float),
+    )
+    phases: dict[str, dict[str, float]] = {}
+    counts: Counter[str] = Counter()
+    for phase, verdict, duration_s in zip(*columns, strict=True):
+        spent = phases.setdefault(phase, {})
+        spent[verdict] = spent.get(verdict, 0.0) + duration_s
+        counts[phase] += 1
+    longest = max((sum(spent.values()) for spent in phases.values()), default=0.0) or 1.0
+    return tuple(
+        Bar(
+            label=phase,
+            trials=counts[phase],
+            seconds=sum(spent.values()),
+            stretches=tuple(
+                Stretch(name=verdict, percent=100 * spent[verdict] / longest)
+                for verdict in ("works", "breaks", "unresolved")
+                if verdict in spent
+            ),
+        )
+        for phase, spent in phases.items()
+    )
