@@ -1,0 +1,158 @@
+"""Campaigns end with a set that works, from which nothing can be taken away, and say so of nothing else.
+
+- Whatever the program: alternatives, traps, late failures, any number of workers, with denials or without.
+- Each privilege kept has a proof on the final grant; the files as written are launched as often as asked.
+- What stops a campaign leaves the best so far; resumed, it goes the same way and repeats nothing.
+"""
+
+import pytest
+
+from capmin.campaign import Campaign
+from capmin.engines.simulated import SimulatedEngine
+from capmin.engines.simulated_program import Needs, NeedsLater, NeedsOneOf, Program, Trap, Tries
+from capmin.errors import BaselineError, BudgetSpent
+from capmin.grant import Grant
+from capmin.privileges.capability import CAPABILITIES
+from capmin.seccomp import FLOOR
+from capmin.trial import Verdict
+from tests.unit.campaigning import CHOWN, IMAGE, KILL, SETUID, Memory, Notes, campaign_on
+
+PROGRAMS = {
+    "nothing": Program(steps=(Tries("CAP_CHOWN"), Tries("socket"))),
+    "needs": Program(steps=(Needs("CAP_CHOWN"), Needs("socket"), Tries("poll"), Needs("bind"))),
+    "late": Program(steps=(NeedsLater("CAP_KILL"), NeedsLater("socket"), Tries("poll"), NeedsLater("bind"))),
+    "alternatives": Program(
+        steps=(NeedsOneOf(("CAP_CHOWN", "CAP_FOWNER")), NeedsOneOf(("epoll_wait", "poll", "select")))
+    ),
+    "trap": Program(steps=(Trap("CAP_SETUID", "CAP_SETGID"), Trap("socket", "connect"), Needs("bind"))),
+}
+
+
+def works(program: Program, grant: Grant) -> bool:
+    """Without a filter of its own, a grant has every system call."""
+    calls = program.privileges().difference(CAPABILITIES) if grant.syscalls is None else grant.syscalls
+    return program.run(grant.capabilities | calls | FLOOR).passes
+
+
+def check(program: Program, campaign: Campaign) -> None:
+    """The answer works, is 1-minimal, and proven: known from the program itself."""
+    findings = campaign.findings
+    assert works(program, findings.grant)
+    assert [one for one in findings.kept if works(program, findings.grant.without(frozenset({one})))] == []
+    assert findings.minimum is not None
+    assert set(findings.minimum.proofs) == findings.kept
+    trials = {trial.number: trial for trial in findings.trials}
+    for privilege, proof in findings.minimum.proofs.items():
+        for number in proof.failures:
+            assert number is not None
+            assert trials[number].verdict is Verdict.BREAKS
+            assert privilege not in trials[number].grant.privileges
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("observes", [True, False])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_answer_is_minimal_and_proven(name: str, observes: bool, workers: int) -> None:  # noqa: FBT001 - a parameter
+    program = PROGRAMS[name]
+    engine = SimulatedEngine({IMAGE: program}, observes_syscalls=observes, observes_capabilities=observes)
+    campaign = campaign_on(engine, workers=workers)
+    campaign.run()
+    check(program, campaign)
+    assert (campaign.findings.observed is not None) is observes
+
+
+def test_the_phases_and_the_best_so_far_are_told() -> None:
+    notes = Notes()
+    campaign = campaign_on(PROGRAMS["needs"], notes=notes)
+    campaign.run()
+    assert notes.phases == ["baseline", "capabilities", "syscalls", "certify"]
+    assert tuple(notes.trials) == campaign.findings.trials
+    assert notes.grants[-1] == campaign.findings.grant
+    assert all(
+        later.capabilities <= earlier.capabilities
+        for earlier, later in zip(notes.grants, notes.grants[1:], strict=False)
+    )
+
+
+def test_only_what_was_asked_for_is_searched() -> None:
+    only_capabilities = campaign_on(PROGRAMS["needs"], syscalls=False)
+    only_capabilities.run()
+    assert only_capabilities.findings.kept == {CHOWN}
+    assert only_capabilities.findings.grant.syscalls is None
+
+    only_syscalls = campaign_on(PROGRAMS["needs"], capabilities=False)
+    only_syscalls.run()
+    assert only_syscalls.findings.kept == {"socket", "bind"}
+    assert len(only_syscalls.findings.grant.capabilities) == 14
+
+
+def test_nothing_beyond_the_ceiling_is_granted() -> None:
+    program = Program(steps=(Needs("CAP_SYS_ADMIN"),))
+    with pytest.raises(BaselineError):
+        campaign_on(program).run()
+    notes = Notes()
+    campaign_on(program, ceiling=frozenset(CAPABILITIES), notes=notes).run()
+    assert notes.grants[-1].capabilities == {"CAP_SYS_ADMIN"}
+    notes = Notes()
+    ceiling = frozenset({CHOWN, KILL})
+    campaign_on(PROGRAMS["needs"], ceiling=ceiling, notes=notes).run()
+    assert all(trial.grant.capabilities <= ceiling for trial in notes.trials)
+
+
+def test_the_answer_is_launched_as_it_was_written() -> None:
+    program = PROGRAMS["needs"]
+    engine = SimulatedEngine({IMAGE: program})
+    campaign = campaign_on(engine, confirm=4, syscalls=False)
+    campaign.run()
+    campaign.confirm(engine, None)
+    assert (len(campaign.findings.confirmations), campaign.findings.confirmed) == (4, 4)
+
+
+def test_a_profile_that_does_not_hold_is_not_confirmed() -> None:
+    campaign = campaign_on(PROGRAMS["needs"], confirm=4, syscalls=False)
+    campaign.run()
+    other = SimulatedEngine({IMAGE: Program(steps=(Needs("CAP_CHOWN"), Needs("CAP_SETUID")))})
+    campaign.confirm(other, None)
+    assert campaign.findings.confirmed == 0
+    assert SETUID not in campaign.findings.grant.capabilities
+
+
+@pytest.mark.parametrize("budget", range(6, 24, 3))
+def test_a_budget_leaves_the_best_so_far_and_a_larger_one_goes_on(budget: int) -> None:
+    program, memory = PROGRAMS["late"], Memory()
+    stopped = campaign_on(program, recorder=memory, budget=budget)
+    at_once = campaign_on(program)
+    at_once.run()
+    if budget < len(at_once.findings.trials):
+        with pytest.raises(BudgetSpent):
+            stopped.run()
+        assert works(program, stopped.findings.grant)
+
+    told = Notes()
+    resumed = campaign_on(program, recorder=memory, notes=told)
+    before = len(memory.recorded)
+    resumed.run()
+    assert resumed.findings.grant == at_once.findings.grant
+    assert [(t.phase, t.grant) for t in resumed.findings.trials] == [
+        (t.phase, t.grant) for t in at_once.findings.trials
+    ]
+    assert len(told.trials) == len(memory.recorded) - before
+
+
+def test_nothing_has_been_found_before_the_baseline() -> None:
+    campaign = campaign_on(PROGRAMS["needs"])
+    assert not campaign.has_findings
+    with pytest.raises(BaselineError, match="before the tests have passed even once"):
+        _ = campaign.findings
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flaky_program_ends_in_a_set_that_works(seed: int) -> None:
+    program = Program(
+        steps=(Needs("CAP_CHOWN"), Tries("CAP_KILL"), Needs("socket"), Tries("poll")), flake_rate=0.1
+    )
+    steady = Program(steps=program.steps)
+    campaign = campaign_on(SimulatedEngine({IMAGE: program}, seed=seed))
+    campaign.run()
+    assert works(steady, campaign.findings.grant)
+    assert {CHOWN, "socket"} <= campaign.findings.kept

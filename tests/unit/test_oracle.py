@@ -1,0 +1,110 @@
+"""The oracle makes trials, each of them once, and puts them on record before anybody learns of them.
+
+- Numbers count on from the record; what is on record is handed out again, in its order, and not launched.
+- The budget counts trials; a broken engine is tried again, and nothing is judged from it.
+- The first scenario that breaks decides. After `stop` nothing counts.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import stamina
+
+from capmin.engines.simulated import SimulatedEngine
+from capmin.engines.simulated_program import Needs, Program
+from capmin.errors import BudgetSpent, EngineError, Interrupted
+from capmin.grant import Grant
+from capmin.oracle import ENGINE_ATTEMPTS
+from capmin.scenario import Scenario
+from capmin.trial import Trial, Verdict
+from tests.unit.campaigning import CHOWN, IMAGE, NOTHING, FailingEngine, Memory, oracle_on
+
+PROGRAM = {IMAGE: Program(steps=(Needs("CAP_CHOWN"),))}
+ENOUGH = Grant(capabilities=frozenset({CHOWN}))
+
+
+@pytest.fixture(autouse=True)
+def _no_back_off() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=ENGINE_ATTEMPTS):
+        yield
+
+
+def test_a_trial_says_whether_its_grant_works() -> None:
+    oracle = oracle_on(SimulatedEngine(PROGRAM))
+    works, breaks = oracle.ask(ENOUGH, phase="a"), oracle.ask(NOTHING, phase="b")
+    assert (works.number, works.phase, works.verdict) == (1, "a", Verdict.WORKS)
+    assert (breaks.number, breaks.phase, breaks.verdict) == (2, "b", Verdict.BREAKS)
+    assert breaks.reason == "test: the test ended with exit code 70"
+    assert oracle.trials == (works, breaks)
+
+
+def test_the_same_question_is_a_new_trial() -> None:
+    oracle = oracle_on(SimulatedEngine(PROGRAM))
+    assert [oracle.ask(ENOUGH, phase="a").number for _ in range(3)] == [1, 2, 3]
+
+
+def test_it_is_on_record_before_it_is_told() -> None:
+    memory, told = Memory(), list[Trial]()
+    oracle = oracle_on(SimulatedEngine(PROGRAM), recorder=memory, told=told)
+    trial = oracle.ask(ENOUGH, phase="a")
+    assert memory.recorded == told == [trial]
+
+
+def test_what_is_on_record_is_not_made_again() -> None:
+    memory = Memory()
+    first = oracle_on(SimulatedEngine(PROGRAM), recorder=memory)
+    before = [first.ask(grant, phase="a") for grant in (ENOUGH, NOTHING, ENOUGH)]
+
+    told = list[Trial]()
+    again = oracle_on(SimulatedEngine(PROGRAM), recorder=memory, told=told)
+    assert [again.ask(grant, phase="a") for grant in (ENOUGH, ENOUGH, NOTHING)] == [
+        before[0],
+        before[2],
+        before[1],
+    ]
+    assert told == []
+    assert again.ask(ENOUGH, phase="a").number == 4
+    assert again.ask(NOTHING, phase="b").number == 5
+    assert len(memory.recorded) == 5
+
+
+def test_the_budget_is_of_trials() -> None:
+    memory = Memory()
+    oracle = oracle_on(SimulatedEngine(PROGRAM), recorder=memory, budget=2)
+    oracle.ask(ENOUGH, phase="a")
+    oracle.ask(NOTHING, phase="a")
+    with pytest.raises(BudgetSpent, match="the budget of 2 trials is spent; --resume"):
+        oracle.ask(ENOUGH, phase="a")
+    larger = oracle_on(SimulatedEngine(PROGRAM), recorder=memory, budget=3)
+    assert [larger.ask(grant, phase="a").number for grant in (ENOUGH, NOTHING, ENOUGH)] == [1, 2, 3]
+
+
+def test_a_broken_engine_is_tried_again() -> None:
+    assert oracle_on(FailingEngine(PROGRAM, failures=2)).ask(ENOUGH, phase="a").verdict is Verdict.WORKS
+
+
+def test_one_that_stays_broken_is_no_verdict() -> None:
+    memory = Memory()
+    oracle = oracle_on(FailingEngine(PROGRAM, failures=99), recorder=memory)
+    with pytest.raises(EngineError, match="the daemon is gone"):
+        oracle.ask(ENOUGH, phase="a")
+    assert memory.recorded == []
+
+
+def test_all_scenarios_have_to_work_and_the_first_that_breaks_decides() -> None:
+    scenarios = (Scenario(name="one", test=("x",)), Scenario(name="two", test=("x",)))
+    oracle = oracle_on(SimulatedEngine(PROGRAM), scenarios=scenarios)
+    assert [launch.scenario for launch in oracle.ask(ENOUGH, phase="a").launches] == ["one", "two"]
+    breaks = oracle.ask(NOTHING, phase="a")
+    assert [launch.scenario for launch in breaks.launches] == ["one"]
+    assert breaks.reason.startswith("one: ")
+
+
+def test_after_stop_nothing_counts() -> None:
+    memory = Memory()
+    oracle = oracle_on(SimulatedEngine(PROGRAM), recorder=memory)
+    oracle.stop()
+    with pytest.raises(Interrupted):
+        oracle.ask(ENOUGH, phase="a")
+    assert memory.recorded == []
+    assert oracle.trials == ()
