@@ -205,7 +205,7 @@ class SimulatedContainer:
         del argv, limit_s
         return Executed(code=0 if self._lives else 126, output="")
 
-    def read(self, path: str, limit_bytes: int) -> bytes | None:  # noqa: ARG002 - there are no files
+    def read(self, path: str, limit_bytes: int) -> bytes | None:
         """There are no files."""
 
     def network_namespace(self) -> Path | None:

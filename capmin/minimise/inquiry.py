@@ -24,6 +24,7 @@ class Inquiry(Generic[E]):
         known: answers from before this search.
         blind: elements whose denial the oracle does not report.
         deterministic: False when a run speaks for nothing but its own configuration.
+        presume: whether presumed proofs will do, see `minimise`: what is worth asking depends on it.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Inquiry(Generic[E]):
         known: Sequence[tuple[frozenset[E], Outcome[E]]] = (),
         blind: Iterable[E] = (),
         deterministic: bool = True,
+        presume: bool = False,
     ) -> None:
         self.candidates: tuple[E, ...] = tuple(dict.fromkeys(candidates))
         self.everything: frozenset[E] = frozenset(self.candidates)
@@ -46,6 +48,7 @@ class Inquiry(Generic[E]):
         self.flake_rate = flake_rate
         self.blind = self.everything & frozenset(blind)
         self.doubt: Callable[[E], float] | None = prior
+        self.presume = presume
         self.queries = 0
         self.rounds = 0
         self.denials_known = False

@@ -87,6 +87,18 @@ def gets_further(before: Outcome[E], after: Outcome[E]) -> bool:
     return not frozenset(after.denied or ()) <= frozenset(before.denied or ())
 
 
+def went_on(before: Outcome[E], after: Outcome[E]) -> bool:
+    """Whether `after` seems to have got further; weaker than `gets_further`, for a search to be guided by.
+
+    A program that comes to something new may be denied there what it was denied before: then the order of
+    the last attempts changes (nginx, denied uname, ends; granted it, it asks for prlimit64 a second time
+    and ends). Where processes race, so it does for nothing.
+    """
+    denied = frozenset(after.denied or ())
+    same = tuple(each for each in before.denied or () if each in denied)
+    return gets_further(before, after) or same != (after.denied or ())
+
+
 def _deaths(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:
     denied = record.outcome.denied or ()
     for culprit in denied:

@@ -73,6 +73,7 @@ def minimise(
         known=known,
         blind=blind,
         deterministic=deterministic,
+        presume=presume,
     )
     standard = Standard.of(
         flake_rate=flake_rate,
@@ -91,15 +92,9 @@ def _keep_all(inquiry: Inquiry[E]) -> frozenset[E]:
     return inquiry.everything
 
 
-CERTIFY_ONLY = "certify-only"
-"""In place of an algorithm: the candidates are the answer of an earlier search, left to be proven."""
-
-
 def _choose(algorithm: str, inquiry: Inquiry[E]) -> Algorithm[E]:
     if algorithm == CERTIFY_ONLY:
         return _keep_all
-    if algorithm == CERTIFY_ONLY:
-        return lambda inquiry: inquiry.everything
     if algorithm != "auto":
         return ALGORITHMS[algorithm]
     if inquiry.workers > 1:
