@@ -101,7 +101,16 @@ def read_profile(source: str, reading: Reading) -> GivenProfile:
             seccomp=docker_default(capabilities, reading.architecture),
         )
     path = Path(source)
-    document = _the_profile(_documents(path), path)
+    return _parse(_text(path), source, path, reading)
+
+
+def parse_profile(text: str, source: str, reading: Reading) -> GivenProfile:
+    """As `read_profile`, of a text; ``source`` is what errors call it."""
+    return _parse(text, source, Path(source), reading)
+
+
+def _parse(text: str, source: str, path: Path, reading: Reading) -> GivenProfile:
+    document = _the_profile(_documents(text, source), source)
     given = _read(document, source, path, reading)
     if given.seccomp is not None:
         _check(given.seccomp, source)
@@ -132,25 +141,28 @@ def _read(document: Mapping[str, Any], source: str, path: Path, reading: Reading
     )
 
 
-def _documents(path: Path) -> Sequence[Mapping[str, Any]]:
+def _text(path: Path) -> str:
     file = path / _RESULT if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UsageError(f"no profile at {path}: there is no {file}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {file}: {error}") from error
+
+
+def _documents(text: str, source: str) -> Sequence[Mapping[str, Any]]:
     if text.lstrip().startswith("{"):
         try:
             found = [json.loads(text)]
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{file}: not JSON: {error}") from error
+            raise UsageError(f"{source}: not JSON: {error}") from error
     else:
-        found = read_yaml_documents(text, str(file))
+        found = read_yaml_documents(text, source)
     return [document for document in found if isinstance(document, Mapping)]
 
 
-def _the_profile(documents: Sequence[Mapping[str, Any]], path: Path) -> Mapping[str, Any]:
+def _the_profile(documents: Sequence[Mapping[str, Any]], source: str) -> Mapping[str, Any]:
     """The one document that is meant: a file of the operator may hold others, and base profiles."""
     if len(documents) == 1:
         return documents[0]
@@ -160,7 +172,7 @@ def _the_profile(documents: Sequence[Mapping[str, Any]], path: Path) -> Mapping[
     if len(meant) != 1:
         names = ", ".join(str(_name(document)) for document in meant) or "none"
         raise UsageError(
-            f"{path} has to hold one SeccompProfile, and has: {names}; put it in a file of its own"
+            f"{source} has to hold one SeccompProfile, and has: {names}; put it in a file of its own"
         )
     by_name = {_name(document): _spec(document) for document in profiles}
     return {**meant[0], _BASES: by_name}

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "emit": "Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.",
         "verify": "Tell whether a profile still holds for an image, and what it lacks if not.",
         "diff": "Tell what a new version needs more or less than the old one.",
+        "check": "Tell what compose files, manifests and units grant beyond what images need.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
         "workload": "List, check and build workloads.",
