@@ -31,7 +31,7 @@ from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import ceiling_of
 from capmin.observe.trace_pool import TracePool
 from capmin.privileges import Capability, Syscall
-from capmin.privileges.syscall import host_architecture
+from capmin.privileges.syscall import host_architecture, table
 from capmin.seccomp import docker_default
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class RuncEngine:
         return capability_trace.available() is None
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
-        return docker_default(capabilities, self.architecture).allowed
+        return docker_default(capabilities, self.architecture).allowed & table(self.architecture).keys()
 
     def image(self, reference: str) -> Image:
         return self._images.image(reference)

@@ -11,7 +11,7 @@ from capmin.engines import Engine, Image, Observe
 from capmin.errors import UsageError
 from capmin.grant import Grant
 from capmin.judge import Stage
-from capmin.observation import used_syscalls
+from capmin.observation import denied_syscalls, used_syscalls
 from capmin.oracle import Oracle
 from capmin.privileges import Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
@@ -122,7 +122,8 @@ class Bench:
                 phase="observe",
                 adapt=lambda stage: replace(stage, observe=Observe.USES),
             )
-            self._oracle.set_usual(replace(baseline.usual, uses=used_syscalls(watching)))
+            uses = denied_syscalls(watching) | used_syscalls(watching)
+            self._oracle.set_usual(replace(baseline.usual, uses=uses))
         return baseline
 
     def as_written(self, more: frozenset[Privilege] = _NOTHING) -> Trial:

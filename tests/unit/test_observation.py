@@ -11,7 +11,7 @@ from capmin.engines import Container, LaunchSpec, Observe
 from capmin.engines.simulated import SimulatedContainer, SimulatedEngine
 from capmin.engines.simulated_program import Needs, Program, Run, Tries
 from capmin.grant import Grant
-from capmin.observation import MOST_ROUNDS, QUIET_ROUNDS, observe_syscalls, used_syscalls
+from capmin.observation import MOST_ROUNDS, QUIET_ROUNDS, denied_syscalls, observe_syscalls, used_syscalls
 from capmin.privileges import Syscall
 from capmin.trial import Attempt, Trial, Verdict
 from tests.unit.campaigning import IMAGE, NOTHING, denial, launch, oracle_on
@@ -86,3 +86,17 @@ def test_denials_are_no_uses_and_the_busiest_launch_counts() -> None:
         number=1, phase="observe", grant=NOTHING, launches=launches, verdict=Verdict.WORKS, reason=""
     )
     assert used_syscalls(trial) == {"poll": 7, "bind": 1}
+    assert denied_syscalls(trial) == {"kill": denial("kill").count}
+
+
+def test_what_is_denied_as_usual_is_counted_and_not_granted() -> None:
+    class Threads(SimulatedEngine):
+        @contextmanager
+        def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
+            assert spec.observe is Observe.USES
+            assert "clone3" not in (grant.syscalls or ())
+            run = Run(passes=True, ended_normally=True, attempts=())
+            yield SimulatedContainer(run, is_service=False, attempts=(denial("clone3", count=54),))
+
+    uses, _ = observed(Threads({IMAGE: PROGRAM}))
+    assert uses == {"clone3": 54}

@@ -31,6 +31,7 @@ from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import granted_of
 from capmin.privileges import Capability, Syscall
 from capmin.privileges.capability import CAPABILITIES
+from capmin.privileges.syscall import table
 from capmin.seccomp import SECCOMP_ARCHITECTURE, SeccompProfile, docker_default
 
 _TRIES = 3
@@ -88,7 +89,7 @@ class DockerEngine:
         return False
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
-        return docker_default(capabilities, self.architecture).allowed
+        return docker_default(capabilities, self.architecture).allowed & table(self.architecture).keys()
 
     def image(self, reference: str) -> Image:
         return find(self._daemon, reference, self._options.cache_dir)
