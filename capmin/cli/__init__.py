@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "verify": "Tell whether a profile still holds for an image, and what it lacks if not.",
         "diff": "Tell what a new version needs more or less than the old one.",
         "check": "Tell what compose files, manifests and units grant beyond what images need.",
+        "init": "Write a commented workload file for an image, from what the image says of itself.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
         "workload": "List, check and build workloads.",
