@@ -273,7 +273,8 @@ class Campaign:
     def _search_syscalls(self) -> None:
         candidates = self._syscall_candidates()
         self._improve(self._best.with_syscalls(candidates))
-        prior = self._recalling(syscall_prior(self._earlier))
+        observed = candidates <= (self._observed or frozenset())
+        prior = self._recalling(syscall_prior(self._earlier, observed=observed))
         pinned: frozenset[Privilege] = frozenset()
         while True:
             open_ = candidates - pinned

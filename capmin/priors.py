@@ -23,13 +23,29 @@ REMEMBERED, DROPPED = 0.98, 0.02
 """For what an earlier search of the same image kept, and for what it dropped: not certain, hosts change."""
 
 
-def syscall_prior(results: Iterable[Document] = ()) -> Prior:
-    """The prior for system calls observed: from other applications, those of ``results`` included."""
+NEVER_NEEDED = 0.2, 10
+"""Where calls are not observed: what is added to how many applications need one, and to how many there are.
+
+With it 15 needed calls of 319 are found in 84 questions; with no prior in 107, and in 315 with that for calls
+that are known to be used, as rare ones are then mostly needed.
+"""
+
+
+def syscall_prior(results: Iterable[Document] = (), *, observed: bool = True) -> Prior:
+    """The prior for system calls: from other applications, those of ``results`` included.
+
+    ``observed`` says that they were seen to be used; else all that can be said is how many applications need
+    each.
+    """
     counts = dict(_shipped())
     for name, count in _counted(results).items():
         old = counts.get(name, Count(0, 0))
         counts[name] = Count(old.needed + count.needed, old.observed + count.observed)
-    return learn_prior(counts)
+    if observed:
+        return learn_prior(counts)
+    applications = max(count.observed for count in counts.values())
+    more, of = NEVER_NEEDED
+    return lambda name: (counts.get(name, Count(0, 0)).needed + more) / (applications + of)
 
 
 def capability_prior(checked: frozenset[Capability]) -> Prior:

@@ -12,8 +12,8 @@ from capmin.engines.simulated import SimulatedEngine
 from capmin.engines.simulated_program import Needs, NeedsLater, NeedsOneOf, Program, Trap, Tries
 from capmin.errors import BaselineError, BudgetSpent
 from capmin.grant import Grant
-from capmin.privileges.capability import CAPABILITIES
-from capmin.seccomp import FLOOR
+from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
+from capmin.seccomp import FLOOR, docker_default
 from capmin.trial import Verdict
 from tests.unit.campaigning import CHOWN, IMAGE, KILL, SETUID, Memory, Notes, campaign_on
 
@@ -59,6 +59,16 @@ def test_the_answer_is_minimal_and_proven(name: str, observes: bool, workers: in
     campaign.run()
     check(program, campaign)
     assert (campaign.findings.observed is not None) is observes
+
+
+def test_few_trials_find_few_calls_among_all_that_docker_allows() -> None:
+    calls = docker_default(DOCKER_DEFAULT, "x86_64").allowed - FLOOR
+    needed = ("getgroups", "socket", "bind", "listen", "accept4")
+    program = Program(steps=tuple(Needs(name) if name in needed else Tries(name) for name in sorted(calls)))
+    campaign = campaign_on(SimulatedEngine({IMAGE: program}, observes_syscalls=False))
+    campaign.run()
+    check(program, campaign)
+    assert len(campaign.findings.trials) < 80
 
 
 def test_the_phases_and_the_best_so_far_are_told() -> None:
