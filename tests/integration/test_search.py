@@ -12,11 +12,13 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from docker import APIClient
 
 from capmin import frames
 from capmin.grant import Grant
@@ -216,6 +218,25 @@ def test_docker_searches(search: Searcher, built: Build, daemon: str) -> None:
     check_contract(found.result, confirm=3)
     check_proof(found)
     check_files(found)
+
+
+@pytest.mark.parametrize("daemon", ["docker"], indirect=True)
+def test_docker_searches_blindly_where_it_must(search: Searcher, built: Build, daemon: str) -> None:
+    if not daemon_is_old(daemon):
+        pytest.skip("this daemon passes listenerPath on")
+    test = ("--test", '["/bin/busybox", "id"]', "--engine", "docker")
+    found = search(built("no-shell"), *test, "--no-capabilities", "--confirm", "1", docker_host=daemon)
+    assert found.result["syscalls"]["required"] == ["getgroups"]
+    assert found.result["syscalls"]["observed"] == []
+    assert "searching black box" in found.stderr
+    assert found.result["trials"]["total"] < 60
+    check_proof(found)
+
+
+def daemon_is_old(address: str) -> bool:
+    """Whether it drops listenerPath, as Docker did before 23."""
+    with closing(APIClient(base_url=address, version="auto")) as client:
+        return int(client.version()["Version"].split(".")[0]) < 23
 
 
 def test_nginx_with_docker(search: Searcher, built: Build, daemon: str) -> None:
