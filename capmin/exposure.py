@@ -1,7 +1,7 @@
 """How much a grant exposes: its privileges weighted by what is known of them, before and after.
 
 The score orders grants; it is no probability, and no promise of safety. A capability weighs as much as its
-grade of risk (`capmin.privileges.risk`, 10 to 60), and 1,000 where that is the highest: one of those is the
+grade of risk (`capmin.privileges.risk`, 10 to 60), and 2,000 where that is the highest: one of those is the
 whole host, and worth more than all that Docker grants. A system call weighs 1, for the kernel code behind it;
 5 more where Docker's default profile blocks it (``data/docker-default-seccomp.json``); and 3 more for each
 published flaw that was reached through it (``data/kernel-cves.json``), up to five of them.
@@ -24,7 +24,7 @@ from capmin.privileges.risk import CAPABILITY_RISK, CAPABILITY_USE
 from capmin.profile import Profile
 from capmin.seccomp import docker_default
 
-HOST_GRADE, HOST_WEIGHT = 100, 1_000
+HOST_GRADE, HOST_WEIGHT = 100, 2_000
 CALL_WEIGHT, BLOCKED_WEIGHT, FLAW_WEIGHT, MOST_FLAWS = 1, 5, 3, 5
 
 EXPOSURE: Table = {

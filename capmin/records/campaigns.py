@@ -10,6 +10,7 @@ from capmin.frames.columns import CATEGORY, INTEGER, REAL, TEXT, Column, Table, 
 CAMPAIGNS: Table = {
     "campaign": Column(dtype=CATEGORY, about="which campaign, as in the other frames"),
     "image": Column(dtype=TEXT, about="the image's reference"),
+    "scenarios": Column(dtype=TEXT, about="the names of what was tested, separated by semicolons"),
     "engine": Column(dtype=CATEGORY, about="what launched the trials, with its version"),
     "confirmed_by": Column(dtype=CATEGORY, about="what launched the answer as written; NA: nothing did"),
     "kernel": Column(dtype=CATEGORY, about="its release"),
@@ -42,6 +43,7 @@ def _row(name: str, result: Mapping[str, Any]) -> dict[str, object]:
     return {
         "campaign": name,
         "image": result["image"]["reference"],
+        "scenarios": "; ".join(scenario["name"] for scenario in result["scenarios"]),
         "engine": result["engine"]["search"],
         "confirmed_by": result["engine"]["confirm"],
         "kernel": result["host"]["kernel"],
