@@ -25,7 +25,7 @@ packages:
 	@.ci/setup-packages python3-venv runc skopeo umoci mmdebstrap
 
 packages-dev: packages
-	@.ci/setup-packages dockerd chromium chromedriver apparmor_parser systemd-analyze systemd-nspawn
+	@.ci/setup-packages dockerd chromium chromedriver apparmor_parser crun podman systemd-analyze systemd-nspawn
 
 # `| packages`: python3-venv must be there first, but it is no reason to install anew.
 .venv/.installed: pyproject.toml .ci/setup-venv | packages

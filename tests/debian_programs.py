@@ -4,6 +4,7 @@ Only what needs nothing but the C library, such as programs written in Go. 5 s a
 """
 
 import fcntl
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,36 +12,39 @@ from pathlib import Path
 from tests.conftest import missing
 
 SUITE = "trixie"
-_ARCHIVE = "http://deb.debian.org/debian"
+PACKAGES = ("docker-compose", "podman")
+_ARCHIVE = os.environ.get("CAPMIN_DEBIAN_MIRROR") or "http://deb.debian.org/debian"
 
 
 def program_of(package: str, path: str, cache_dir: Path) -> Path:
     """The program at ``path`` in a package; skips the test, or fails it in CI, where it cannot be had."""
-    place = cache_dir / "programs" / SUITE
+    place = cache_dir / "programs"
     place.mkdir(parents=True, exist_ok=True)
-    program = place / package / path
-    with (place / f".{package}.lock").open("w") as lock:
+    with (place / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait, and then have it
-        if not program.exists():
+        if not (place / SUITE).exists():
             try:
-                _unpack(package, place)
-            except (OSError, subprocess.CalledProcessError) as error:
+                _unpack(place)
+            except (OSError, subprocess.SubprocessError) as error:
                 missing(f"{package} of Debian's {SUITE} cannot be fetched: {error}")
-    return program
+    return place / SUITE / package / path
 
 
-def _unpack(package: str, place: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=place, prefix=f".{package}.") as name:
+def _unpack(place: Path) -> None:
+    """All of them at once: most of the time goes into the lists."""
+    with tempfile.TemporaryDirectory(dir=place, prefix=f".{SUITE}.") as name:
         scratch = Path(name)
         scratch.chmod(0o755)
         (scratch / "lists/partial").mkdir(parents=True)
         (scratch / "cache/archives/partial").mkdir(parents=True)
         (scratch / "sources.list").write_text(f"deb {_ARCHIVE} {SUITE} main\n")
-        for words in (["update"], ["download", package]):
+        for words in (["update"], ["download", *PACKAGES]):
             _run(["apt-get", "-qq", *_options(scratch), *words], scratch)
-        [archive] = scratch.glob("*.deb")
-        _run(["dpkg-deb", "--extract", str(archive), str(scratch / "tree")], scratch)
-        (scratch / "tree").rename(place / package)
+        for archive in scratch.glob("*.deb"):
+            tree = scratch / "tree" / archive.name.partition("_")[0]
+            tree.mkdir(parents=True)
+            _run(["dpkg-deb", "--extract", str(archive), str(tree)], scratch)
+        (scratch / "tree").rename(place / SUITE)
 
 
 def _options(scratch: Path) -> list[str]:

@@ -12,6 +12,7 @@ def dump(document: Any) -> str:  # noqa: ANN401 - whatever YAML can hold
     """The document in block style, keys in their own order."""
     writer = YAML()
     writer.width = _WIDTH
+    writer.allow_unicode = False  # else U+0085 is written as it is, and read back as a space (0.19.1)
     writer.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
     writer.dump(document, text)
