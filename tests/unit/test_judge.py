@@ -74,6 +74,10 @@ def test_a_storm_is_many_more_denials_than_uses(used: int, denied: int, storm: b
     assert ("poll" in storms(launch(attempts=(denial("poll", count=denied),)), usual)) is storm
 
 
+def test_nothing_storms_before_uses_are_known() -> None:
+    assert storms(launch(attempts=(denial("clone3", count=54),)), Usual()) == {}
+
+
 @pytest.mark.parametrize(
     ("took_s", "stalled_s", "slow"), [(2.4, 0.0, False), (2.6, 0.0, True), (9.0, 7.0, False)]
 )
