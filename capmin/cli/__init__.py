@@ -8,11 +8,15 @@ import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import FrameType, MappingProxyType
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 import capmin
+from capmin.cli.settings import add_environment, defaults, find_settings
 from capmin.cli.terminal import add_verbosity_options, printable, reset_logging
 from capmin.errors import CapminError, Interrupted
 
@@ -36,6 +40,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 
 _STDOUT = 1
+_COMPLETE = "_CAPMIN_COMPLETE"
+"""What the shells' completion sets: click's own name for it, since `main` is not click's."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,16 +55,36 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
-        add_verbosity_options(command)
-        return command
+        return _load(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As any group's; the command found gets its settings."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            settings = find_settings(Path.cwd())
+            found = defaults(settings, command, name, {each: partial(_load, each) for each in COMMANDS})
+            ctx.default_map = {**(ctx.default_map or {}), name: found}
+        return name, command, rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, without loading them, and options."""
+        found = [CompletionItem(name, help=words) for name, words in COMMANDS.items()]
+        named = [item for item in found if item.value.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _load(name: str) -> click.Command:
+    command: click.Command = importlib.import_module(f"{__name__}.{name}").command
+    add_verbosity_options(command)
+    add_environment(command, name)
+    return command
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,6 +135,8 @@ def _run(argv: list[str]) -> int:
     # Not `cli.main(argv)`: it would take every broken pipe, a lost daemon's too, for a closed stdout.
     if not argv:
         argv = ["--help"]
+    if instruction := os.environ.get(_COMPLETE):
+        return shell_complete(cli, {}, "capmin", _COMPLETE, instruction)
     with cli.make_context("capmin", argv) as context:
         result = cli.invoke(context)
     sys.stdout.flush()
