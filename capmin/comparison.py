@@ -23,7 +23,8 @@ _ALWAYS_VARYING = re.compile(
     """,
     re.VERBOSE,
 )
-_TOKEN = re.compile(r"\w+|[^\w\s]|\s+")
+# Numbers with points, colons and the like are one: where a part of them varies, the rest may another time.
+_TOKEN = re.compile(r"\w+(?:[.,:/-]\w+)*|[^\w\s]|\s+")
 _OPEN = "\0"
 """Stands for a token that may be anything; no text that is compared has it."""
 
@@ -42,17 +43,22 @@ class Template:
     @classmethod
     def learn(cls, texts: Iterable[str]) -> Self:
         """From one text at least."""
-        first, *others = ([_tokens(line) for line in _steady(text).splitlines()] for text in texts)
-        if all(len(other) == len(first) for other in others):
-            return cls(lines=tuple(map(_common, zip(first, *others, strict=True))), gaps=False)
-        lines = first
+        first, *others = texts
+        template = cls(lines=tuple(_lines(first)), gaps=False)
         for other in others:
-            lines = _common_lines(lines, other)
-        return cls(lines=tuple(lines), gaps=True)
+            template = template.widened(other)
+        return template
+
+    def widened(self, text: str) -> Self:
+        """What it has in common with one more text."""
+        lines = _lines(text)
+        if self.gaps or len(lines) != len(self.lines):
+            return type(self)(lines=tuple(_common_lines(self.lines, lines)), gaps=True)
+        return type(self)(lines=tuple(map(_common, self.lines, lines)), gaps=False)
 
     def difference(self, text: str) -> str | None:
         """The first thing that a text has otherwise, in words for people; None where it has all."""
-        lines = [_tokens(line) for line in _steady(text).splitlines()]
+        lines = _lines(text)
         if self.gaps:
             return self._missing_line(lines)
         for number, (expected, line) in enumerate(zip(self.lines, lines, strict=False), 1):
@@ -76,20 +82,21 @@ def _steady(text: str) -> str:
     return _ALWAYS_VARYING.sub("<time>", text.replace(_OPEN, ""))
 
 
-def _tokens(line: str) -> Line:
-    return tuple(_TOKEN.findall(line))
+def _lines(text: str) -> list[Line]:
+    return [tuple(_TOKEN.findall(line)) for line in _steady(text).splitlines()]
 
 
-def _common(lines: tuple[Line, ...]) -> Line:
-    """One line for several: tokens that differ are open, and all of it where they differ in number."""
-    if len({len(line) for line in lines}) > 1:
+def _common(line: Line, other: Line) -> Line:
+    """One line for two: tokens that differ are open, and all of it where they differ in number."""
+    if len(line) != len(other):
         return (_OPEN,)
-    return tuple(tokens[0] if len(set(tokens)) == 1 else _OPEN for tokens in zip(*lines, strict=True))
+    return tuple(token if token == another else _OPEN for token, another in zip(line, other, strict=True))
 
 
 def _common_lines(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
-    """The lines that both have, in order; open tokens count as such lines' own."""
-    blocks = SequenceMatcher(None, lines, others, autojunk=False).get_matching_blocks()
+    """The lines that both have, in order; those with open tokens have to fit."""
+    fitting = [next((line for line in lines if _matches(line, other)), other) for other in others]
+    blocks = SequenceMatcher(None, lines, fitting, autojunk=False).get_matching_blocks()
     return [line for block in blocks for line in lines[block.a : block.a + block.size]]
 
 

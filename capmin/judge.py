@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from capmin.comparison import Template
+from capmin.grant import Grant
 from capmin.play import Stage, play
 from capmin.privileges import Privilege, Syscall
 from capmin.trial import COMPANIONS, Answer, Launch, Program, Verdict
 
-__all__ = ["Stage", "Usual", "judge", "limit_for", "play", "slowness", "storms", "usual_of", "within"]
+__all__ = [
+    "Stage", "Usual", "judge", "limit_for", "only_differs", "play", "slowness", "storms", "usual_of",
+    "widened", "within",
+]  # fmt: skip
 
 STORM_FACTOR, STORM_FLOOR = 10, 30
 SLOW_FACTOR, SLOW_FLOOR_S = 2.0, 0.5
@@ -37,7 +41,7 @@ class Usual:
 
     By scenario: seconds, in all and by phase; the programs that run whenever the test has passed, and how
     many processes are seen. By source: what all answers have in common. And uses of system calls in one
-    launch.
+    launch. All of it under ``grant``.
     """
 
     slowest_s: Mapping[str, float] = field(default_factory=dict)
@@ -46,17 +50,19 @@ class Usual:
     spawned: Mapping[str, int] = field(default_factory=dict)
     answers: Mapping[Source, Template] = field(default_factory=dict)
     uses: Mapping[Syscall, int] = field(default_factory=dict)
+    grant: Grant | None = None
 
 
 def usual_of(launches: Iterable[Launch]) -> Usual:
     """What launches that worked with everything granted have in common."""
+    grant = None
     slowest_s: dict[str, float] = {}
     phases_s: defaultdict[str, dict[str, float]] = defaultdict(dict)
     programs: dict[str, frozenset[Program]] = {}
     spawned: dict[str, int] = {}
     texts: defaultdict[Source, list[str]] = defaultdict(list)
     for launch in launches:
-        name = launch.scenario
+        name, grant = launch.scenario, launch.grant
         slowest_s[name] = max(slowest_s.get(name, 0.0), launch.duration_s)
         for phase, took_s in launch.phases_s:
             phases_s[name][phase] = max(phases_s[name].get(phase, 0.0), took_s)
@@ -70,6 +76,7 @@ def usual_of(launches: Iterable[Launch]) -> Usual:
         programs=programs,
         spawned=spawned,
         answers={source: Template.learn(several) for source, several in texts.items()},
+        grant=grant,
     )
 
 
@@ -102,7 +109,7 @@ def judge(launch: Launch, usual: Usual) -> tuple[Verdict, str]:
     if launch.phase == COMPANIONS and launch.trouble is not None:
         return Verdict.UNRESOLVED, launch.trouble
     trouble = _trouble(launch) or _missing_program(launch, usual) or _difference(launch, usual)
-    return (Verdict.WORKS, "the test passed") if trouble is None else (Verdict.BREAKS, trouble)
+    return _PASSED if trouble is None else (Verdict.BREAKS, trouble)
 
 
 def _trouble(launch: Launch) -> str | None:
@@ -144,6 +151,30 @@ def _difference(launch: Launch, usual: Usual) -> str | None:
 
 def _source(launch: Launch, answer: Answer) -> Source:
     return launch.scenario, answer.phase, answer.source
+
+
+def only_differs(launch: Launch, usual: Usual) -> bool:
+    """Whether nothing is wrong but that something was shown otherwise than usual.
+
+    Then it is worth a launch with everything granted to see whether that is usual by now: the time of a file
+    in seconds, an hour or a counter are the same in all launches of a baseline, and not for ever.
+    """
+    return judge(launch, usual)[0] is Verdict.BREAKS and judge(launch, replace(usual, answers={})) == _PASSED
+
+
+def widened(usual: Usual, launch: Launch) -> Usual:
+    """What is usual, with what one more launch showed that had everything granted, and works."""
+    if judge(launch, replace(usual, answers={})) != _PASSED:
+        return usual
+    templates = dict(usual.answers)
+    for answer in launch.answers:
+        source = _source(launch, answer)
+        if source in templates:
+            templates[source] = templates[source].widened(answer.text)
+    return replace(usual, answers=templates)
+
+
+_PASSED = (Verdict.WORKS, "the test passed")
 
 
 def storms(launch: Launch, usual: Usual) -> dict[Privilege, str]:

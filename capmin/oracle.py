@@ -11,7 +11,7 @@ import stamina
 from capmin.engines import Engine
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
-from capmin.judge import Stage, Usual, judge, play, slowness, storms, within
+from capmin.judge import Stage, Usual, judge, only_differs, play, slowness, storms, widened, within
 from capmin.privileges import Privilege
 from capmin.scenario import Scenario
 from capmin.trial import Launch, Trial, Verdict
@@ -20,6 +20,9 @@ ENGINE_ATTEMPTS = 3
 """A broken engine is tried again this often, with back-off; then the campaign stops, to be resumed."""
 
 UNRESOLVED_ATTEMPTS = 3
+
+COMPARISONS = 2
+"""How often a launch that only shows something else is compared with a new one that has everything."""
 
 
 class Recorder(Protocol):
@@ -66,12 +69,22 @@ class Oracle:
         with self._lock:
             return tuple(self._trials)
 
+    @property
+    def usual(self) -> Usual:
+        """What passing launches are compared with: as it was set, and what has turned out to vary since."""
+        return self._usual
+
     def set_usual(self, usual: Usual) -> None:
         """Set what passing launches are compared with, and how long phases may take, from now on."""
         self._usual = usual
         self._stages = {
             scenario: within(stage, scenario.name, usual) for scenario, stage in self._stages.items()
         }
+
+    def learn(self, launch: Launch) -> None:
+        """Learn what may vary from one more launch that had everything granted."""
+        with self._lock:
+            self._usual = widened(self._usual, launch)
 
     def set_limits(self, limits_s: Mapping[str, float]) -> None:
         """Set each scenario's time limit, by name, in seconds."""
@@ -173,10 +186,37 @@ class Oracle:
         for scenario, stage in self._stages.items():
             launch = self._play(scenario, adapt(stage), grant)
             launches.append(launch)
+            for _ in range(COMPARISONS):
+                if not (only_differs(launch, self._usual) and self._compare_again(scenario, stage)):
+                    break
             verdict, reason = judge(launch, self._usual)
             if verdict is not Verdict.WORKS:
                 return verdict, f"{scenario.name}: {reason}"
         return verdict, reason
+
+    def _compare_again(self, scenario: Scenario, stage: Stage) -> bool:
+        """Launch a scenario with everything granted once more; whether it shows more that may vary."""
+        before = self._usual
+        grant = before.grant
+        if grant is None:
+            return False
+        launch = self._play(scenario, stage, grant)
+        with self._lock:
+            self._usual = widened(self._usual, launch)
+            trial = Trial(
+                number=self._take_number(),
+                phase="compare",
+                grant=grant,
+                launches=(launch,),
+                verdict=(judged := judge(launch, self._usual))[0],
+                reason=judged[1],
+            )
+            if self._stopped:
+                raise Interrupted("stopped while a trial was under way")
+            self._recorder.record_trial(trial)
+            self._keep(trial)
+        self._on_trial(trial)
+        return self._usual != before
 
     def _play(self, scenario: Scenario, stage: Stage, grant: Grant) -> Launch:
         for attempt in stamina.retry_context(on=EngineError, attempts=ENGINE_ATTEMPTS, timeout=None):

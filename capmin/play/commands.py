@@ -13,6 +13,8 @@ from capmin.play.clock import SLICE_S, Clock
 from capmin.play.stage import Stage
 from capmin.scenario import Place, Scenario
 
+_END_LIMIT_S = 2.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ran:
@@ -45,7 +47,8 @@ def namespace_of(service: Container) -> Path | None:
         EngineError: it runs on another machine.
     """
     namespace = service.network_namespace()
-    if namespace is None and service.wait(0.0) is None:
+    # A daemon tells of a container's end some time after its processes are gone.
+    if namespace is None and service.wait(_END_LIMIT_S) is None:
         raise EngineError(
             "the containers' network cannot be entered from here: is the Docker daemon on another machine? "
             "Give a test command, which then runs in a sidecar, instead of http, tcp and host probes"

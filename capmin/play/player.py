@@ -206,9 +206,8 @@ class _Player:
             if done.code is None:
                 raise Broken
             if done.code != 0:
-                raise Broken(
-                    trouble=f"the reload command ended with exit code {done.code}: {done.output[-200:]}"
-                )
+                words = f"{done.code}: {done.output[-200:].strip()}"
+                raise Broken(trouble=f"the reload command ended with exit code {words}")
         else:
             container.signal(signal_number(reload.signal or "SIGHUP"))
         if reload.log is None:

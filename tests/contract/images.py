@@ -30,6 +30,9 @@ class Configuration(TypedDict, total=False):
     environment: tuple[str, ...]
     user: str
     working_dir: str
+    stop_signal: str
+    volumes: tuple[str, ...]
+    healthcheck: Command
 
 
 def contract_image(cache: RootfsCache) -> str:
