@@ -1,5 +1,6 @@
 """How long to wait for a launch: a limit, and more of it where a busy machine makes all slow."""
 
+import math
 import time
 from pathlib import Path
 
@@ -17,14 +18,15 @@ class Patience:
     A launch that breaks by waiting for ever is most of what a search waits for, so limits are short: a
     multiple of what the launch usually takes. On a busy machine that would be too short, and a privilege
     would be kept for nothing. The kernel tells how busy it was: pressure stall information
-    (Documentation/accounting/psi.rst), "some" of cpu. Where it does not, the machine counts as busy.
+    (Documentation/accounting/psi.rst), "some" of cpu. Where it does not, the machine counts as busy. More than
+    ``longest_s``, which the user has set, it never waits.
     """
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, longest_s: float = math.inf) -> None:
         self._started = time.monotonic()
         self._stalled_before_s = _stalled_s()
         self._limit_s = limit_s
-        self._longest_s = limit_s * EXTENSION
+        self._longest_s = min(limit_s * EXTENSION, longest_s)
 
     def left_s(self) -> float:
         """Seconds left, 0.0 where it has run out."""

@@ -17,16 +17,17 @@ SLICE_S = 0.05
 
 
 class Clock:
-    """The phases of one launch, each with its limit in seconds."""
+    """The phases of one launch, each with its limit in seconds; none is extended beyond ``longest_s``."""
 
-    def __init__(self, limit_s: float, phase_limits_s: Mapping[str, float]) -> None:
+    def __init__(self, limit_s: float, phase_limits_s: Mapping[str, float], longest_s: float) -> None:
         self.started = time.monotonic()
         self.waited_s = 0.0
         self.phase = ""
         self._limit_s = limit_s
         self._phase_limits_s = phase_limits_s
         self._phases: list[tuple[str, float]] = []
-        self._all = Patience(limit_s)
+        self._longest_s = longest_s
+        self._all = Patience(limit_s, longest_s)
         self._patience = self._all
 
     @contextlib.contextmanager
@@ -34,7 +35,8 @@ class Clock:
         """The block is that phase; the second of a name gets a number."""
         earlier = sum(name.partition(" ")[0] == phase for name, _ in self._phases)
         self.phase = f"{phase} {earlier + 1}" if earlier else str(phase)
-        self._patience = Patience(self._phase_limits_s.get(self.phase, self._limit_s))
+        limit_s = self._phase_limits_s.get(self.phase, self._limit_s)
+        self._patience = Patience(limit_s, self._longest_s)
         begun = time.monotonic()
         try:
             yield

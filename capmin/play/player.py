@@ -52,7 +52,7 @@ class _Player:
         self._scenario = scenario
         self._stage = stage
         self._grant = grant
-        self._clock = Clock(stage.limit_s, stage.phase_limits_s)
+        self._clock = Clock(stage.limit_s, stage.phase_limits_s, stage.longest_s)
         self._watch = Watch(stage.most_processes)
         self._tests = Tests(scenario, stage, self._clock, self._watch)
         self._volumes: dict[str, Volume] = {}

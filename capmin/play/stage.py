@@ -1,5 +1,6 @@
 """How scenarios are played: images, limits, and what is observed."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,8 @@ from capmin.seccomp import SeccompProfile
 class Stage:
     """How a scenario is played: the images found for it, and what is the same for all scenarios.
 
-    ``limit_s`` holds for each phase that ``phase_limits_s`` does not name. A service in which more than
+    ``limit_s`` holds for each phase that ``phase_limits_s`` does not name; on a busy machine they are
+    extended, up to ``longest_s``. A service in which more than
     ``most_processes`` were seen is in a crash loop. ``seccomp_profile`` replaces the filter made from the
     grant, as confirmation does.
     """
@@ -22,6 +24,7 @@ class Stage:
     companion_images: tuple[Image, ...] = ()
     denied_errno: int
     limit_s: float
+    longest_s: float = math.inf
     phase_limits_s: Mapping[str, float] = field(default_factory=dict)
     most_processes: int | None = None
     observe: Observe = Observe.NOTHING
@@ -43,4 +46,5 @@ def stage_for(
         companion_images=tuple(engine.image(companion.image) for companion in scenario.companions),
         denied_errno=denied_errno,
         limit_s=limit_s,
+        longest_s=limit_s,
     )
