@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -199,23 +200,24 @@ def podman_run(podman: Path, profile: Profile, place: Path) -> Done:
 
 
 @pytest.fixture(scope="module")
-def podman(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def podman(image: Image) -> Iterator[Path]:
     """A podman with a storage of its own, and the image in it."""
-    place = tmp_path_factory.mktemp("podman")
-    wrapper = place / "podman"
-    own = f"--root {place}/root --runroot {place}/run --tmpdir {place}/state"
-    wrapper.write_text(
-        f"#!/bin/sh\nexec {program('podman')} {own} --storage-driver vfs --cgroup-manager cgroupfs "
-        '--events-backend none "$@"\n'
-    )
-    wrapper.chmod(0o755)
-    archive = place / "image.tar"
-    with tarfile.open(archive, "w") as tar:
-        tar.add(image.handle, arcname=".")
-    done = run(wrapper, "import", archive, "localhost/contract:latest")
-    assert done.code == 0, done.output
-    yield wrapper
-    shutil.rmtree(place)
+    # Podman refuses a runroot of more than 50 characters, which pytest's own directories may have.
+    with tempfile.TemporaryDirectory(prefix="capmin-podman-") as name:
+        place = Path(name)
+        wrapper = place / "podman"
+        own = f"--root {place}/root --runroot {place}/run --tmpdir {place}/state"
+        wrapper.write_text(
+            f"#!/bin/sh\nexec {program('podman')} {own} --storage-driver vfs --cgroup-manager cgroupfs "
+            '--events-backend none "$@"\n'
+        )
+        wrapper.chmod(0o755)
+        archive = place / "image.tar"
+        with tarfile.open(archive, "w") as tar:
+            tar.add(image.handle, arcname=".")
+        done = run(wrapper, "import", archive, "localhost/contract:latest")
+        assert done.code == 0, done.output
+        yield wrapper
 
 
 @pytest.fixture(scope="module")

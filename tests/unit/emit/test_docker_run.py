@@ -88,7 +88,7 @@ def test_hostile_image_names_stay_names(place: Path, name: str) -> None:
     assert not (Path.cwd() / "pwned").exists()
 
 
-@settings(max_examples=50, deadline=None)  # two processes an example
+@settings(max_examples=20, deadline=None)  # two processes an example
 @given(
     name=WORDS.filter(bool),
     options=st.lists(WORDS.filter(lambda word: word != "--")),
