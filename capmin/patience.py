@@ -18,8 +18,8 @@ class Patience:
     A launch that breaks by waiting for ever is most of what a search waits for, so limits are short: a
     multiple of what the launch usually takes. On a busy machine that would be too short, and a privilege
     would be kept for nothing. The kernel tells how busy it was: pressure stall information
-    (Documentation/accounting/psi.rst), "some" of cpu. Where it does not, the machine counts as busy. More than
-    ``longest_s``, which the user has set, it never waits.
+    (Documentation/accounting/psi.rst), "some" of cpu. Where it does not, the machine counts as busy. It
+    never waits longer than ``longest_s``, which the user has set.
     """
 
     def __init__(self, limit_s: float, longest_s: float = math.inf) -> None:

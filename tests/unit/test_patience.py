@@ -1,5 +1,7 @@
 """A limit is a limit: extended only on a busy machine, and never beyond what the user has set."""
 
+import time
+
 import pytest
 
 from capmin import patience
@@ -9,7 +11,7 @@ from capmin.patience import EXTENSION, Patience
 def _with_clock(monkeypatch: pytest.MonkeyPatch, *, stalled_share: float | None) -> list[float]:
     """A clock to turn by hand, on a host that is busy that share of the time; None: it cannot tell."""
     now = [100.0]
-    monkeypatch.setattr(patience.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stalled = (lambda: None) if stalled_share is None else (lambda: now[0] * stalled_share)
     monkeypatch.setattr(patience, "_stalled_s", stalled)
     return now
