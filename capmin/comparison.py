@@ -102,7 +102,7 @@ def _common_lines(lines: Sequence[Line], others: Sequence[Line]) -> list[Line]:
 
 def _matches(expected: Line, line: Line) -> bool:
     if expected == (_OPEN,):
-        return bool(line)
+        return True
     return len(expected) == len(line) and all(
         token in (_OPEN, other) for token, other in zip(expected, line, strict=True)
     )

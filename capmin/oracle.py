@@ -75,7 +75,12 @@ class Oracle:
         return self._usual
 
     def set_usual(self, usual: Usual) -> None:
-        """Set what passing launches are compared with, and how long phases may take, from now on."""
+        """Set what passing launches are compared with, and how long phases may take, from now on.
+
+        What has turned out to vary under the same grant is not forgotten.
+        """
+        if usual.grant == self._usual.grant:
+            usual = replace(usual, answers={**usual.answers, **self._usual.answers})
         self._usual = usual
         self._stages = {
             scenario: within(stage, scenario.name, usual) for scenario, stage in self._stages.items()
