@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -47,8 +48,10 @@ def image(cache_dir: Path) -> Iterator[Image]:
 
 
 @pytest.fixture
-def options(engines: Engines, tmp_path: Path) -> EngineOptions:
-    return replace(engines.options("runc"), state_dir=tmp_path / "s")
+def options(engines: Engines) -> Iterator[EngineOptions]:
+    # Not under tmp_path: sockets below it would have longer paths than the kernel takes.
+    with tempfile.TemporaryDirectory(prefix="capmin-") as name:
+        yield replace(engines.options("runc"), state_dir=Path(name) / "s")
 
 
 @pytest.fixture
