@@ -1,7 +1,7 @@
 """The oracle: from a grant to a verdict. Plays scenarios, remembers, records, keeps to the budget."""
 
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -61,6 +61,8 @@ class Oracle:
         self._usual = Usual()
         self._stormy: set[Privilege] = set()
         self._stopped = False
+        self._played = Counter[str]()
+        self._broke = Counter[str]()
         self._next_number = 1 + max((trial.number for trial in recorder.trials()), default=0)
 
     @property
@@ -188,16 +190,31 @@ class Oracle:
     ) -> tuple[Verdict, str]:
         """Play scenarios until one does not work, adding to ``launches``."""
         verdict, reason = Verdict.WORKS, "no scenario"
-        for scenario, stage in self._stages.items():
+        for scenario, stage in self._most_telling_first():
             launch = self._play(scenario, adapt(stage), grant)
             launches.append(launch)
             for _ in range(COMPARISONS):
                 if not (only_differs(launch, self._usual) and self._compare_again(scenario, stage)):
                     break
             verdict, reason = judge(launch, self._usual)
+            self._played[scenario.name] += 1
             if verdict is not Verdict.WORKS:
+                self._broke[scenario.name] += 1
                 return verdict, f"{scenario.name}: {reason}"
         return verdict, reason
+
+    def _most_telling_first(self) -> list[tuple[Scenario, Stage]]:
+        """By the seconds that they take for each break that they find; at first as they were given.
+
+        Of tests the first of which that fails decides, this order takes the least time on average.
+        """
+
+        def cost_s(item: tuple[Scenario, Stage]) -> float:
+            name = item[0].name
+            telling = (self._broke[name] + 1) / (self._played[name] + 2)
+            return self._usual.slowest_s.get(name, 0.0) / telling
+
+        return sorted(self._stages.items(), key=cost_s)
 
     def _compare_again(self, scenario: Scenario, stage: Stage) -> bool:
         """Launch a scenario with everything granted once more; whether it shows more that may vary."""

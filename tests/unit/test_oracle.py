@@ -14,6 +14,7 @@ from capmin.engines.simulated import SimulatedEngine
 from capmin.engines.simulated_program import Needs, Program
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
+from capmin.judge import Usual
 from capmin.oracle import ENGINE_ATTEMPTS
 from capmin.scenario import Scenario
 from capmin.trial import Trial, Verdict
@@ -108,3 +109,18 @@ def test_after_stop_nothing_counts() -> None:
         oracle.ask(ENOUGH, phase="a")
     assert memory.recorded == []
     assert oracle.trials == ()
+
+
+def test_what_is_cheap_and_telling_is_played_first() -> None:
+    scenarios = (Scenario(name="slow", test=("x",)), Scenario(name="quick", test=("x",)))
+    oracle = oracle_on(SimulatedEngine(PROGRAM), scenarios=scenarios)
+
+    def order() -> list[str]:
+        return [launch.scenario for launch in oracle.ask(ENOUGH, phase="a").launches]
+
+    assert order() == ["slow", "quick"]
+    oracle.set_usual(Usual(slowest_s={"slow": 5.0, "quick": 1.0}))
+    assert order() == ["quick", "slow"]
+    for _ in range(20):
+        oracle._played["quick"] += 1
+    assert order() == ["slow", "quick"]
