@@ -10,10 +10,11 @@ import pandas as pd
 from capmin import frames
 from capmin.errors import UsageError
 from capmin.frames.columns import concat, typed
-from capmin.records import stored, written
+from capmin.records import written
 from capmin.records.campaigns import CAMPAIGNS, campaigns_frame
 from capmin.records.sources import RESULT, Source, find
-from capmin.store.columns import StoreReader, reading
+from capmin.records.stored import StoredCampaign
+from capmin.store.columns import reading
 
 __all__ = ["CAMPAIGNS", "Records", "load"]
 
@@ -26,6 +27,9 @@ class Records:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = tuple(sources)
+        self._stored = [
+            None if source.store is None else StoredCampaign(source.store, source.row) for source in sources
+        ]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,17 +69,17 @@ class Records:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial (`capmin.frames.TRIALS`)."""
-        return self._gather(frames.TRIALS, stored.trials, written.trials)
+        return self._gather(frames.TRIALS, StoredCampaign.trials, written.trials)
 
     @cached_property
     def launches(self) -> pd.DataFrame:
         """One row a launch (`capmin.frames.LAUNCHES`)."""
-        return self._gather(frames.LAUNCHES, stored.launches)
+        return self._gather(frames.LAUNCHES, StoredCampaign.launches)
 
     @cached_property
     def attempts(self) -> pd.DataFrame:
         """One row an attempt, denied or let through (`capmin.frames.ATTEMPTS`)."""
-        return self._gather(frames.ATTEMPTS, stored.attempts)
+        return self._gather(frames.ATTEMPTS, StoredCampaign.attempts)
 
     @cached_property
     def denials(self) -> pd.DataFrame:
@@ -105,15 +109,14 @@ class Records:
     def _gather(
         self,
         table: frames.Table,
-        from_store: Callable[[StoreReader, int], pd.DataFrame],
+        from_store: Callable[[StoredCampaign], pd.DataFrame],
         from_files: Callable[[Source], pd.DataFrame | None] | None = None,
     ) -> pd.DataFrame:
         parts = []
-        for source in self._sources:
+        for source, stored in zip(self._sources, self._stored, strict=True):
             part: pd.DataFrame | None = None
-            if source.store is not None:
-                with reading(source.store) as reader:
-                    part = from_store(reader, source.row)
+            if stored is not None:
+                part = from_store(stored)
             elif from_files is not None:
                 part = from_files(source)
             if part is not None:

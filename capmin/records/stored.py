@@ -1,80 +1,138 @@
 """Frames made from a store's columns."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from capmin.frames import ATTEMPTS, LAUNCHES, TRIALS, Table
 from capmin.frames.columns import INTEGER, TEXT
-from capmin.store.columns import StoreReader
+from capmin.store.columns import Columns, StoreReader, reading
 
 
-def trials(reader: StoreReader, campaign: int) -> pd.DataFrame:
-    """The columns of `capmin.frames.TRIALS`, less that of the campaign."""
-    frame = pd.DataFrame(reader.trials(campaign))
-    launches = _counted(reader, campaign).groupby("trial_id")
-    of_launches = pd.DataFrame(
+class StoredCampaign:
+    """One campaign of a store as frames, less the column of the campaign.
+
+    Columns get their types as they are made: letting pandas find out first took as long as all the rest.
+    """
+
+    def __init__(self, path: Path, row: int) -> None:
+        self._path = path
+        self._row = row
+
+    def trials(self) -> pd.DataFrame:
+        """The columns of `capmin.frames.TRIALS`."""
+        with self._reading() as reader:
+            columns = reader.trials(self._row)
+        launches = self._launches.groupby("trial_id")
+        of_launches = pd.DataFrame(
+            {
+                "launch_count": launches.size(),
+                "duration_s": launches["duration_s"].sum(),
+                # Where no launch was observed the sum is missing, not 0.
+                "denial_count": launches["denial_count"].sum(min_count=1),
+            }
+        ).reindex(columns["id"])
+        return _frame(columns, TRIALS).assign(
+            launch_count=of_launches["launch_count"].fillna(0).to_numpy(),
+            duration_s=of_launches["duration_s"].fillna(0.0).to_numpy(),
+            denial_count=of_launches["denial_count"].array,
+            **self._grants(columns, ["capabilities", "syscalls", "capability_count", "syscall_count"]),
+        )
+
+    def launches(self) -> pd.DataFrame:
+        """The columns of `capmin.frames.LAUNCHES`."""
+        with self._reading() as reader:
+            columns = reader.launches(self._row)
+        places = self._launches.set_index("id").loc[columns["id"]]
+        frame = _frame(columns, LAUNCHES).assign(
+            trial=places["trial"].to_numpy(),
+            denial_count=places["denial_count"].array,
+            **self._grants(columns, ["capabilities", "syscalls"]),
+        )
+        return _in_order(frame)
+
+    def attempts(self) -> pd.DataFrame:
+        """The columns of `capmin.frames.ATTEMPTS`."""
+        with self._reading() as reader:
+            columns = reader.attempts(self._row)
+        places = self._launches.set_index("id").loc[columns.pop("launch_id")]
+        names = {number: errno.errorcode[number] for number in {*columns["errno"]} - {None}}
+        kinds = {True: "capability", False: "syscall"}
+        columns["errno"] = [names.get(number) for number in columns["errno"]]
+        columns["kind"] = [kinds[name.startswith("CAP_")] for name in columns["privilege"]]
+        frame = _frame(columns, ATTEMPTS).assign(
+            trial=places["trial"].to_numpy(), launch=places["launch"].to_numpy()
+        )
+        return _in_order(frame)
+
+    @contextmanager
+    def _reading(self) -> Iterator[StoreReader]:
+        with reading(self._path) as reader:
+            yield reader
+
+    @cached_property
+    def _launches(self) -> pd.DataFrame:
+        """Of each launch its row, its place, its time, and its denials; missing where not observed."""
+        with self._reading() as reader:
+            frame = pd.DataFrame(reader.launch_places(self._row))
+            counts = pd.Series(reader.denials(self._row), dtype=INTEGER)
+        denials = counts.reindex(frame["id"], fill_value=0).array
+        observed = frame["observed"].astype(bool).to_numpy()
+        return frame.assign(denial_count=pd.Series(denials).where(observed))
+
+    @cached_property
+    def _granted(self) -> pd.DataFrame:
+        """Every grant of the store by its row: two sets, and how large they are."""
+        with self._reading() as reader:
+            grants = reader.grants()
+        capabilities = [grant.capabilities for grant in grants.values()]
+        syscalls = [grant.syscalls for grant in grants.values()]
+        sizes = [None if text is None else _size(text) for text in syscalls]
+        return pd.DataFrame(
+            {
+                "capabilities": pd.array(capabilities, dtype=TEXT),
+                "syscalls": pd.array(syscalls, dtype=TEXT),
+                "capability_count": pd.array([_size(text) for text in capabilities], dtype=INTEGER),
+                "syscall_count": pd.array(sizes, dtype=INTEGER),
+            },
+            index=pd.Index(list(grants), dtype=np.int64),
+        )
+
+    def _grants(self, columns: Columns, names: list[str]) -> dict[str, pd.api.extensions.ExtensionArray]:
+        places = self._granted.index.get_indexer(pd.Index(columns["granted_id"], dtype=np.int64))
+        return {name: self._granted[name].array.take(places) for name in names}
+
+
+def _frame(columns: Columns, table: Table) -> pd.DataFrame:
+    """The columns that a table has, without categories as yet."""
+    known = {name: column for name, column in table.items() if name in columns}
+    return pd.DataFrame(
         {
-            "launch_count": launches.size(),
-            "duration_s": launches["duration_s"].sum(),
-            # Where no launch was observed the sum is missing, not 0.
-            "denial_count": launches["denial_count"].sum(min_count=1),
+            name: pd.Series(_plain(columns[name], column.dtype), dtype=column.plain)
+            for name, column in known.items()
         }
     )
-    frame = frame.join(of_launches, on="id").fillna({"launch_count": 0, "duration_s": 0.0})
-    return _with_grants(reader, frame)
 
 
-def launches(reader: StoreReader, campaign: int) -> pd.DataFrame:
-    """The columns of `capmin.frames.LAUNCHES`, less that of the campaign."""
-    frame = pd.DataFrame(reader.launches(campaign))
-    numbers = pd.DataFrame(reader.trials(campaign)).set_index("id")["trial"]
-    frame = frame.assign(
-        trial=frame["trial_id"].map(numbers),
-        denial_count=_denial_counts(reader, campaign, frame),
-        timed_out=frame["timed_out"].astype(bool),
-    )
-    return _with_grants(reader, frame).sort_values(["trial", "launch"], ignore_index=True)
+def _plain(values: list[object], dtype: object) -> list[object]:
+    """SQLite has no truth values."""
+    if dtype == pd.BooleanDtype():
+        return [None if value is None else bool(value) for value in values]
+    return values
 
 
-def attempts(reader: StoreReader, campaign: int) -> pd.DataFrame:
-    """The columns of `capmin.frames.ATTEMPTS`, less that of the campaign."""
-    frame = pd.DataFrame(reader.attempts(campaign))
-    launches = pd.DataFrame(reader.launch_places(campaign)).set_index("id")
-    of_launches = launches.loc[frame["launch_id"]]
-    privileges = frame["privilege"].astype(pd.CategoricalDtype())
-    kinds = {
-        name: "capability" if name.startswith("CAP_") else "syscall" for name in privileges.cat.categories
-    }
-    frame = frame.assign(
-        trial=of_launches["trial"].to_numpy(),
-        launch=of_launches["launch"].to_numpy(),
-        kind=privileges.astype(object).map(kinds),
-        errno=frame["errno"].astype(INTEGER).map(errno.errorcode, na_action="ignore"),
-    )
-    return frame.sort_values(["trial", "launch"], kind="stable", ignore_index=True)
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """By trial and launch, as recorded; most often they are already."""
+    keys = frame["trial"].to_numpy() * (1 << 20) + frame["launch"].to_numpy(dtype=np.int64)
+    if (np.diff(keys) >= 0).all():
+        return frame
+    return frame.iloc[np.argsort(keys, kind="stable")].reset_index(drop=True)
 
 
-def _counted(reader: StoreReader, campaign: int) -> pd.DataFrame:
-    frame = pd.DataFrame(reader.launch_places(campaign))
-    return frame.assign(denial_count=_denial_counts(reader, campaign, frame))
-
-
-def _denial_counts(reader: StoreReader, campaign: int, launches: pd.DataFrame) -> "pd.Series[int]":
-    """Denied attempts by launch; missing where none could be observed."""
-    counts = launches["id"].map(reader.denials(campaign)).astype(INTEGER).fillna(0)
-    return counts.where(launches["observed"].astype(bool))
-
-
-def _with_grants(reader: StoreReader, frame: pd.DataFrame) -> pd.DataFrame:
-    """The grant of each row as two sets, and how large they are."""
-    texts = reader.grants()
-    capabilities = [texts[row].capabilities for row in frame["granted_id"]]
-    syscalls = [texts[row].syscalls for row in frame["granted_id"]]
-    return frame.assign(
-        capabilities=capabilities,
-        syscalls=pd.Series(syscalls, dtype=TEXT),
-        capability_count=[len(text.split()) for text in capabilities],
-        syscall_count=pd.Series(
-            [None if text is None else text.count(" ") + bool(text) for text in syscalls], dtype=INTEGER
-        ),
-    )
+def _size(text: str) -> int:
+    return text.count(" ") + bool(text)

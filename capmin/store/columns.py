@@ -1,7 +1,7 @@
 """A store read as columns: what data frames are made of, without an object for each launch.
 
 Of 100,000 trials with half a million attempts, `capmin.store.Store` makes objects in five seconds of
-processor time and more; their columns take a third of that.
+processor time and more; their columns take half of that, and each only when it is asked for.
 """
 
 import json
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -154,8 +153,12 @@ class StoreReader:
         size = (len(names) + 7) // 8
         packed = np.frombuffer(b"".join(bitmap.ljust(size, b"\0") for bitmap in bitmaps), dtype=np.uint8)
         bits = np.unpackbits(packed.reshape(len(bitmaps), size), axis=1, bitorder="little")
-        flags = bits[:, [number for number, _ in numbered]]
-        return [" ".join(compress(names, row.tobytes())) for row in flags]
+        # By eights: what eight bits stand for is looked up. Names one by one took six times as long.
+        ordered = np.packbits(bits[:, [number for number, _ in numbered]], axis=1, bitorder="little")
+        parts = [
+            _words(names[8 * index : 8 * index + 8])[ordered[:, index]] for index in range(ordered.shape[1])
+        ]
+        return ["".join(words)[:-1] for words in zip(*parts, strict=True)] if parts else [""] * len(bitmaps)
 
 
 @contextmanager
@@ -209,6 +212,12 @@ def _version(connection: sqlite3.Connection) -> int:
     if version > len(MIGRATIONS):
         raise ValueError(f"a later capmin made it (version {version}, this one knows {len(MIGRATIONS)})")
     return version
+
+
+def _words(names: Sequence[str]) -> np.ndarray:
+    """For each byte the names that its bits stand for, lowest first, each with a space behind it."""
+    texts = ["".join(f"{name} " for bit, name in enumerate(names) if byte >> bit & 1) for byte in range(256)]
+    return np.array(texts, dtype=object)
 
 
 def _mask_text(mask: int) -> str:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,23 +20,12 @@ from capmin.privileges import Syscall
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
 from capmin.privileges.syscall import table
 from capmin.records import load
-from capmin.store import CampaignIdentity, Store
+from capmin.report import render
+from capmin.store import Store
 from capmin.trial import Attempt, Granted, Launch, Trial, Verdict
+from tests.unit.recorded import IDENTITY, RESULT
 
 Made = TypeVar("Made")
-
-IDENTITY = CampaignIdentity(
-    image_reference="benchmark:1",
-    image_digest="sha256:" + "0" * 64,
-    scenario_hash="0" * 64,
-    engine="runc",
-    engine_version="1.1.5",
-    kernel="6.18",
-    architecture="x86_64",
-    denied_errno=38,
-    ceiling=DOCKER_DEFAULT,
-    capmin_version="0.1.0",
-)
 
 OUTPUT = "2026/11/21 20:17:43 [emerg] 1#-1: {}() failed (38: Function not implemented)\n"
 
@@ -102,18 +92,25 @@ def fill(path: Path, count: int) -> None:
 
 
 def timed(what: str, act: Callable[[], Made]) -> Made:
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     made = act()
-    print(f"{what:36} {time.perf_counter() - started:8.2f} s", flush=True)
+    elapsed_s, processor_s = time.perf_counter() - started, time.process_time() - used
+    print(f"{what:40} {elapsed_s:8.2f} s, {processor_s:.2f} s of processor", flush=True)
     return made
 
 
 def main(count: int) -> None:
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
-        path = Path(directory) / "trials.sqlite"
-        timed(f"record {count:,} trials", lambda: fill(path, count))
-        print(f"{'store':36} {path.stat().st_size / 1e6:8.1f} MB")
-        timed("load all frames", lambda: load(path))
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        directory = Path(name)
+        (directory / "result.json").write_text(RESULT.dumps(), encoding="utf-8")
+        path = directory / "trials.sqlite"
+        timed(f"record {count:,} trials, one by one", lambda: fill(path, count))
+        print(f"{'store':40} {path.stat().st_size / 1e6:8.1f} MB")
+        records = timed("load", lambda: load(directory))
+        for frame in ("trials", "launches", "attempts", "certificate"):
+            timed(f"  frame: {frame}", partial(getattr, records, frame))
+        page = timed("report, frames not yet read", lambda: render(load(directory)))
+        print(f"{'page':40} {len(page) / 1e6:8.1f} MB")
 
 
 if __name__ == "__main__":
