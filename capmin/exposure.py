@@ -108,6 +108,7 @@ def flaws() -> tuple[Flaw, ...]:
     )
 
 
+@cache
 def before(architecture: str) -> Exposed:
     """What ``docker run`` grants without being asked."""
     return Exposed(
