@@ -1,0 +1,87 @@
+"""A search that is killed again and again comes to the same answer, and repeats nothing on record.
+
+Kills fall anywhere: in the middle of a launch, of a commit, while files are written. What is on record after
+each is a prefix of what the whole campaign records.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from capmin.store import Store
+from capmin.trial import Trial
+from tests.integration.searching import LIMIT_S, Searcher
+from tests.integration.test_search import answer, check_proof
+
+pytestmark = pytest.mark.engine("runc")
+
+KILLS = 20
+LONGEST_LEG_S = 1.5
+"""From the first new trial of a leg: some ten trials."""
+
+
+@pytest.mark.timeout(600)
+def test_killed_at_twenty_random_points(
+    search: Searcher, built: Callable[[str], str], tmp_path: Path
+) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    arguments = (
+        built("tools"),
+        "--test",
+        "chown nobody /tmp",
+        "--engine",
+        "runc",
+        "--confirm",
+        "2",
+        "--fresh",
+    )
+    undisturbed = answer(search(*arguments, output=tmp_path / "undisturbed"))
+    kills, campaigns = 0, 0
+    while kills < KILLS:
+        campaigns += 1
+        output = tmp_path / f"disturbed-{campaigns}"
+        kills += _kill_until_done(search, arguments, output, moments, KILLS - kills)
+        finished = search(*arguments, "--resume", output=output)
+        check_proof(finished)
+        assert answer(finished) == undisturbed
+        assert search.left_at_last() == []
+    print(f"{kills} kills in {campaigns} campaigns")
+
+
+def _kill_until_done(
+    search: Searcher, arguments: tuple[str, ...], output: Path, moments: random.Random, most: int
+) -> int:
+    """Kill legs of one campaign until ``most`` are, or one came to its end; gives how many were."""
+    recorded: tuple[Trial, ...] = ()
+    for kills in range(most):
+        with search.start(*arguments, "--resume", output=output) as process:
+            _wait_for_more(process.poll, output, len(recorded))
+            time.sleep(moments.uniform(0.0, LONGEST_LEG_S))
+            process.kill()
+            process.communicate(timeout=LIMIT_S)
+        if process.returncode == 0:
+            return kills
+        now = _recorded(output)
+        assert now[: len(recorded)] == recorded
+        recorded = now
+    return most
+
+
+def _wait_for_more(ended: Callable[[], int | None], output: Path, trials: int) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while ended() is None and len(_recorded(output)) <= trials and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _recorded(output: Path) -> tuple[Trial, ...]:
+    file = output / "trials.sqlite"
+    if not file.exists():
+        return ()
+    with Store(file) as store:
+        campaigns = store.campaigns()
+        return campaigns[-1].trials() if campaigns else ()
