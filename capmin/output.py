@@ -19,6 +19,7 @@ TRIALS_CSV = "trials.csv"
 TRIALS_PARQUET = "trials.parquet"
 PLOT = "search.png"
 PROFILES = "profiles"
+REPORT = "report.html"
 
 
 class OutputDirectory:
@@ -69,6 +70,7 @@ class OutputDirectory:
             "trials_csv": TRIALS_CSV,
             "plot": PLOT,
             "profiles": PROFILES,
+            "report": REPORT,
             "store": STORE,
         }
         if syscalls:
@@ -98,6 +100,12 @@ class OutputDirectory:
         frames.to_parquet(trials, self.path / TRIALS_PARQUET)
         figure = plots.search_path(trials, lower_bound=result.trials.lower_bound)
         figure.savefig(self.path / PLOT, dpi=150)
+
+    def write_report(self) -> None:
+        """Write the page that shows it all, from what is on disk by now."""
+        from capmin import records, report  # noqa: PLC0415 - see `load`
+
+        report.write(records.load(self.path), self.path / REPORT)
 
     def _replace(self, name: str, content: bytes) -> None:
         """Write a whole file or leave the old one."""
