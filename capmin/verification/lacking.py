@@ -14,11 +14,14 @@ from capmin.privileges import Privilege
 from capmin.privileges.capability import CAPABILITIES
 from capmin.profile_files import conditional_calls
 from capmin.seccomp import FLOOR
-from capmin.trial import Attempt, Trial
+from capmin.trial import Attempt, Launch, Trial
 from capmin.verification.bench import Bench, denied
 
 MOST_ROUNDS = 12
 """How often what is denied is added: behind one denial may stand the next."""
+
+LIKELY = 4
+"""So many of the last denials are tried alone, the last one first."""
 
 _Ask = Callable[[frozenset[Privilege]], Trial]
 
@@ -47,7 +50,9 @@ def find_lacks(bench: Bench, observed: Trial, most: frozenset[Privilege]) -> tup
     lacks: tuple[Lack, ...] = ()
     seen = None if bench.passes(observed) else _until_it_passes(bench, observed, most)
     if seen is not None:
-        lacks = tuple(_lacks(bench, _minimise(bench, seen, bench.observed)))
+        lacks = _the_one(bench, observed, seen) or tuple(
+            _lacks(bench, _minimise(bench, seen, bench.observed))
+        )
     known = frozenset(lack.privilege for lack in lacks)
     if bench.passes(bench.as_written(known)):
         return lacks
@@ -59,6 +64,25 @@ def find_lacks(bench: Bench, observed: Trial, most: frozenset[Privilege]) -> tup
     if not bench.passes(ask(unseen)):
         return lacks
     return tuple(sorted((*lacks, *_lacks(bench, _minimise(bench, unseen, ask))), key=_order))
+
+
+def _the_one(bench: Bench, observed: Trial, seen: frozenset[Privilege]) -> tuple[Lack, ...]:
+    """The one privilege that is enough, if it is among the last denied: most often it is, and this is quick.
+
+    Alone it is a minimal set, since without it the tests fail. On nginx it takes 4 trials instead of 16. Of
+    several the program's first choice counts: denied accept4, nginx tries accept.
+    """
+    launch = observed.launches[-1]
+    latest = dict.fromkeys(denial.privilege for denial in reversed(launch.denials or ()))
+    likely = [privilege for privilege in latest if privilege in seen][:LIKELY]
+    trials = bench.executor.map(lambda privilege: bench.observed(frozenset({privilege})), likely)
+    enough = {privilege for privilege, trial in zip(likely, trials, strict=True) if bench.passes(trial)}
+    wanted = [denial for denial in launch.denials or () if denial.privilege in enough]
+    return (_lack(min(wanted, key=_first_s).privilege, launch),) if wanted else ()
+
+
+def _first_s(attempt: Attempt) -> float:
+    return attempt.first_s
 
 
 def _until_it_passes(bench: Bench, trial: Trial, most: frozenset[Privilege]) -> frozenset[Privilege] | None:
@@ -121,15 +145,13 @@ def _lacks(bench: Bench, minimum: Minimum[Privilege]) -> Iterable[Lack]:
         if number is None:
             found.append(Lack(privilege=privilege, attempt=None, evidence=""))
             continue
-        launch = bench.trials[number].launches[-1]
-        found.append(
-            Lack(
-                privilege=privilege,
-                attempt=denied_attempt(launch, privilege),
-                evidence=telling_line(launch),
-            )
-        )
+        found.append(_lack(privilege, bench.trials[number].launches[-1]))
     return sorted(found, key=_order)
+
+
+def _lack(privilege: Privilege, launch: Launch) -> Lack:
+    attempt = denied_attempt(launch, privilege)
+    return Lack(privilege=privilege, attempt=attempt, evidence=telling_line(launch))
 
 
 def _order(lack: Lack) -> tuple[bool, str]:
