@@ -1,9 +1,13 @@
 """A grant is a point of the lattice: taking away never adds, and kinds do not mix."""
 
+from typing import TYPE_CHECKING
+
 from capmin.grant import Grant
-from capmin.privileges import Privilege
 from capmin.privileges.capability import parse_capabilities
 from capmin.privileges.syscall import Syscall
+
+if TYPE_CHECKING:
+    from capmin.privileges import Privilege
 
 CALLS = frozenset({Syscall("accept4"), Syscall("bind")})
 GRANT = Grant(capabilities=parse_capabilities("CHOWN KILL"), syscalls=CALLS)
