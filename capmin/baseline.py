@@ -1,7 +1,8 @@
 """The baseline: the scenarios under the image's usual grant, several times, before anything is taken away."""
 
+from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capmin.errors import BaselineError
 from capmin.grant import Grant
@@ -65,15 +66,32 @@ def find_baseline(
     trials = _repeat(oracle, executor, grant, trials, runs)
     if len({trial.verdict for trial in trials}) > 1:
         trials = _repeat(oracle, executor, grant, trials, FLAKY_RUNS)
+    return _baseline_of(grant, trials)
+
+
+def extended(oracle: Oracle, executor: Executor, baseline: Baseline, more: Iterable[Trial]) -> Baseline:
+    """A baseline with more trials that had as much granted, filled up to as many as one has.
+
+    Raises:
+        BaselineError: most fail.
+    """
+    trials = _repeat(oracle, executor, baseline.grant, (*baseline.trials, *more), RUNS)
+    if len({trial.verdict for trial in trials}) > 1:
+        trials = _repeat(oracle, executor, baseline.grant, trials, FLAKY_RUNS)
+    return _baseline_of(baseline.grant, trials)
+
+
+def _baseline_of(grant: Grant, trials: tuple[Trial, ...]) -> Baseline:
     failures = [trial for trial in trials if trial.verdict is not Verdict.WORKS]
     if len(failures) > HOPELESS_RATE * len(trials):
         raise BaselineError(_explain(failures[-1], len(failures), len(trials)))
+    usual = usual_of(
+        launch for trial in trials if trial.verdict is Verdict.WORKS for launch in trial.launches
+    )
     return Baseline(
         grant=grant,
         trials=trials,
-        usual=usual_of(
-            launch for trial in trials if trial.verdict is Verdict.WORKS for launch in trial.launches
-        ),
+        usual=replace(usual, grant=grant),
         flake_rate=(len(failures) + 1) / (len(trials) + 2) if failures else 0.0,
     )
 

@@ -12,7 +12,7 @@ from capmin.evidence import denied_attempt, telling_line, usual_lines
 from capmin.grant import Grant
 from capmin.judge import Usual, judge
 from capmin.minimise import Minimum
-from capmin.privileges import Privilege, Syscall
+from capmin.privileges import Capability, Privilege, Syscall
 from capmin.result import (
     CapabilityAnswer,
     CertificateEntry,
@@ -32,7 +32,8 @@ class Findings:
 
     ``searched_capabilities`` says whether they were to be reduced; ``observed`` is None where system calls
     were not searched or could not be observed. Each of ``confirmations`` holds the launches of all scenarios
-    with the files as written.
+    with the files as written. ``alternatives`` are other minimal sets of capabilities, found with the default
+    filter; ``alternatives_complete`` is None where they were not looked for.
     """
 
     grant: Grant
@@ -40,6 +41,8 @@ class Findings:
     searched_capabilities: bool
     observed: frozenset[Syscall] | None
     minimum: Minimum[Privilege] | None
+    alternatives: tuple[frozenset[Capability], ...] = ()
+    alternatives_complete: bool | None = None
     trials: tuple[Trial, ...]
     confirmations: tuple[tuple[Launch, ...], ...]
 
@@ -51,6 +54,14 @@ class Findings:
             all(judge(launch, usual)[0] is Verdict.WORKS for launch in launches)
             for launches in self.confirmations
         )
+
+    @property
+    def holds(self) -> bool:
+        """Whether the answer, launched as written, failed no more often than its tests do anyway."""
+        return self.confirmation(0.95).fits(self.baseline.flake_rate)
+
+    def confirmation(self, confidence: float) -> Confirmation:
+        return Confirmation(passed=self.confirmed, runs=len(self.confirmations), confidence=confidence)
 
     @property
     def kept(self) -> frozenset[Privilege]:
@@ -83,7 +94,12 @@ def result_of(
         architecture=engine.architecture,
         ceiling=engine.ceiling,
         scenarios=tuple(_scenarios(findings.baseline)),
-        capabilities=CapabilityAnswer(required=grant.capabilities, degraded=grant.capabilities & degraded)
+        capabilities=CapabilityAnswer(
+            required=grant.capabilities,
+            alternatives=findings.alternatives,
+            alternatives_complete=findings.alternatives_complete,
+            degraded=grant.capabilities & degraded,
+        )
         if findings.searched_capabilities
         else None,
         syscalls=None
@@ -97,9 +113,7 @@ def result_of(
         ),
         certificate=certificate,
         trials=_count(findings.trials, len(findings.kept)),
-        confirmation=Confirmation(
-            passed=findings.confirmed, runs=len(findings.confirmations), confidence=confidence
-        ),
+        confirmation=findings.confirmation(confidence),
         wall_s=wall_s,
         files=files,
         created=created,
@@ -124,6 +138,7 @@ def _certificate(findings: Findings) -> Iterable[CertificateEntry]:
             privilege=privilege,
             trial=number,
             denied=denied,
+            presumed=proof.presumed,
             evidence=telling_line(launch, call=denied, usual=usual),
         )
 

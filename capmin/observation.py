@@ -16,19 +16,21 @@ QUIET_ROUNDS = 2
 MOST_ROUNDS = 12
 
 
-def observe_syscalls(oracle: Oracle, grant: Grant) -> dict[Syscall, int]:
+def observe_syscalls(oracle: Oracle, grant: Grant, *, capabilities: bool = False) -> dict[Syscall, int]:
     """The calls made under these capabilities, above the floor, and how often each in one run at most.
 
     What one round saw is allowed in the next, so that a busy program is slow once, and the last rounds run
     at full speed. A round that fails adds what it saw all the same: it may have run into its time limit
     because everything was notified. Calls that the runtime's default filter denies are counted, not granted:
-    glibc tries clone3 for every thread (apache: 54 times), and to be denied it is no storm.
+    glibc tries clone3 for every thread (apache: 54 times), and to be denied it is no storm. With
+    ``capabilities`` the first round traces those, too.
     """
     seen: dict[Syscall, int] = {}
     denied: dict[Syscall, int] = {}
     quiet = 0
-    for _ in range(MOST_ROUNDS):
-        trial = oracle.ask(grant.with_syscalls(seen.keys()), phase="observe", adapt=_watching)
+    for number in range(MOST_ROUNDS):
+        adapt = _watching_all if capabilities and number == 0 else _watching
+        trial = oracle.ask(grant.with_syscalls(seen.keys()), phase="observe", adapt=adapt)
         new = used_syscalls(trial)
         seen |= new
         denied |= denied_syscalls(trial)
@@ -61,3 +63,7 @@ def _counted(trial: Trial, *, denied: bool) -> dict[Syscall, int]:
 
 def _watching(stage: Stage) -> Stage:
     return replace(stage, observe=Observe.USES)
+
+
+def _watching_all(stage: Stage) -> Stage:
+    return replace(stage, observe=Observe.USES, observe_capabilities=True)

@@ -24,13 +24,15 @@ class CertificateEntry:
     """Why a privilege is kept: the trial that failed for want of it.
 
     ``denied`` is the system call in which it was refused, where an observer saw it; ``evidence`` what the
-    program printed then.
+    program printed then. A ``presumed`` one failed under another grant than the final one without this
+    privilege, and would have failed under that, too, as far as one can tell.
     """
 
     privilege: Privilege
     trial: int
     denied: Syscall | None = None
     evidence: str = ""
+    presumed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,11 +48,13 @@ class ScenarioSummary:
 class CapabilityAnswer:
     """The capabilities needed.
 
-    ``alternatives`` are other minimal sets; ``degraded`` what the tests pass without, but badly.
+    ``alternatives`` are other minimal sets, and ``alternatives_complete`` says whether these are all (None
+    where they were not looked for); ``degraded`` is what the tests pass without, but badly.
     """
 
     required: frozenset[Capability]
     alternatives: tuple[frozenset[Capability], ...] = ()
+    alternatives_complete: bool | None = None
     degraded: frozenset[Capability] = frozenset()
 
 
@@ -82,6 +86,11 @@ class Confirmation:
     passed: int
     runs: int
     confidence: float = 0.95
+
+    def fits(self, flake_rate: float) -> bool:
+        """Whether so many failures are no wonder with tests that fail at this rate whatever is granted."""
+        failed = self.runs - self.passed
+        return failed == 0 or 1.0 - _at_most(failed - 1, self.runs, flake_rate) > 1.0 - self.confidence
 
     @property
     def max_failure_rate(self) -> float:
@@ -130,6 +139,12 @@ class Result:
     files: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
     user: str | None = None
+
+    @property
+    def kept(self) -> frozenset[Privilege]:
+        """All that is required, of the kinds that were searched."""
+        capabilities = frozenset() if self.capabilities is None else self.capabilities.required
+        return capabilities | (frozenset() if self.syscalls is None else self.syscalls.required)
 
     def to_json(self) -> dict[str, Any]:
         """The document, made of what `json` can write."""
@@ -194,9 +209,13 @@ def _capabilities(answer: CapabilityAnswer | None) -> dict[str, Any] | None:
         return None
     return {
         "required": sorted(answer.required),
-        "alternatives": sorted(sorted(names) for names in answer.alternatives),
+        "alternatives": [sorted(names) for names in answer.alternatives],
         "degraded": sorted(answer.degraded),
-    }
+    } | (
+        {}
+        if answer.alternatives_complete is None
+        else {"alternatives_complete": answer.alternatives_complete}
+    )
 
 
 def _syscalls(answer: SyscallAnswer | None) -> dict[str, Any] | None:
@@ -217,7 +236,7 @@ def _entry(entry: CertificateEntry) -> dict[str, Any]:
         "trial": entry.trial,
         "denied": entry.denied,
         "evidence": entry.evidence,
-    }
+    } | ({"proof": "presumed"} if entry.presumed else {})
 
 
 def _trials(count: TrialCount) -> dict[str, int]:

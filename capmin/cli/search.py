@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from capmin.campaign import Plan
+from capmin.campaign import Plan, Proofs
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
 from capmin.cli.summary import summary
@@ -70,6 +70,21 @@ def _parse_ceiling(
     help="What denied system calls get.",
     show_default=True,
 )
+@click.option(
+    "--proofs",
+    type=click.Choice([kind.value for kind in Proofs]),
+    default=Proofs.EXACT.value,
+    help="What counts as a proof: with presumed ones a search is cheaper, and less certain.",
+    show_default=True,
+)
+@click.option(
+    "--alternatives",
+    type=click.IntRange(min=0),
+    default=20,
+    metavar="N",
+    help="Trials that looking for other, less risky sets of capabilities may take.",
+    show_default=True,
+)
 @click.option("--algorithm", type=click.Choice(["auto", *ALGORITHMS]), default="auto", show_default=True)
 @click.option(
     "--accept-degraded",
@@ -131,6 +146,8 @@ def command(
     syscalls: bool,
     ceiling: frozenset[Capability] | None,
     denied: str,
+    proofs: str,
+    alternatives: int,
     algorithm: str,
     accept_degraded: bool,
     confidence: float,
@@ -164,6 +181,8 @@ def command(
         syscalls=syscalls,
         ceiling=ceiling,
         denied_errno=getattr(errno, denied),
+        proofs=Proofs(proofs),
+        alternatives=alternatives,
         algorithm=algorithm,
         accept_degraded=accept_degraded,
         confidence=confidence,
@@ -215,15 +234,14 @@ def _slug(image: str) -> str:
 
 def _complain_of_doubt(result: Result) -> None:
     """End with exit code 5 where the answer is not what it should be."""
-    kept = len(result.capabilities.required if result.capabilities else ())
-    kept += len(result.syscalls.required if result.syscalls else ())
-    if len(result.certificate) < kept:
+    undecided = sorted(result.kept - {entry.privilege for entry in result.certificate})
+    if undecided:
         raise Unconfirmed(
-            f"{kept - len(result.certificate)} of {kept} privileges are kept without proof: the tests fail "
-            "too often by themselves; make them steadier"
+            f"{len(undecided)} of {len(result.kept)} privileges are kept without proof "
+            f"({' '.join(undecided)}): the tests fail too often by themselves; make them steadier"
         )
     confirmation = result.confirmation
-    if confirmation.passed < confirmation.runs:
+    if not confirmation.fits(max(scenario.flake_rate for scenario in result.scenarios)):
         raise Unconfirmed(
             f"only {confirmation.passed} of {confirmation.runs} launches with the written files passed on "
             f"{result.confirm_engine}; do not deploy this profile"

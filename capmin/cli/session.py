@@ -77,20 +77,23 @@ class Session:
                     self._stop_early(campaign, engine, confirmer)
                 raise
             undo.pop_all()
-            confirmed = result.confirmation.passed == result.confirmation.runs
-            record.finish(Status.DONE if confirmed else Status.UNCONFIRMED, result.to_json())
+            record.finish(Status.DONE if campaign.findings.holds else Status.UNCONFIRMED, result.to_json())
+            self.directory.write_report()
             return result
 
     def _search(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> Result:
         campaign.run()
-        self._write(campaign, engine, confirmer)
-        emitted = self.directory.read_filter() if self.plan.syscalls else None
-        campaign.confirm(confirmer, emitted)
-        return self._write(campaign, engine, confirmer)
+        while True:
+            self._write(campaign, engine, confirmer)
+            emitted = self.directory.read_filter() if self.plan.syscalls else None
+            campaign.confirm(confirmer, emitted)
+            if not campaign.search_on():
+                return self._write(campaign, engine, confirmer)
 
     def _stop_early(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> None:
         if campaign.has_findings:
             self._write(campaign, engine, confirmer)
+            self.directory.write_report()
             _log.warning("the best so far is in %s; --resume goes on from there", self.directory.path)
 
     def _record(self, store: Store, engine: Engine) -> Record:

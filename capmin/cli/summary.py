@@ -24,7 +24,14 @@ def _capabilities(result: Result) -> list[str]:
     if result.capabilities is None:
         return []
     names = sorted(name.removeprefix("CAP_") for name in result.capabilities.required)
-    return [f"  capabilities  {len(names)}: {' '.join(names)}" if names else "  capabilities  none"]
+    lines = [f"  capabilities  {len(names)}: {' '.join(names)}" if names else "  capabilities  none"]
+    lines += [
+        f"  or, riskier   {' '.join(sorted(name.removeprefix('CAP_') for name in other))}"
+        for other in result.capabilities.alternatives
+    ]
+    if result.capabilities.alternatives_complete is False:
+        lines.append("                there may be other sets: --alternatives N looks further")
+    return lines
 
 
 def _syscalls(result: Result) -> list[str]:
@@ -36,9 +43,10 @@ def _syscalls(result: Result) -> list[str]:
 
 
 def _proof(result: Result) -> str:
-    kept = len(result.capabilities.required) if result.capabilities else 0
-    kept += len(result.syscalls.required) if result.syscalls else 0
-    return f"{len(result.certificate)} of {kept} by a launch that failed without just that one"
+    presumed = sum(entry.presumed for entry in result.certificate)
+    exact = len(result.certificate) - presumed
+    words = f"{exact} of {len(result.kept)} by a launch that failed without just that one"
+    return f"{words}, {presumed} presumed from other failures" if presumed else words
 
 
 def _confirmation(result: Result) -> str:

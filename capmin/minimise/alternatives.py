@@ -81,8 +81,13 @@ def alternatives(
 
     inquiry = Inquiry(universe, within_budget, known=known)
     found: list[frozenset[E]] = [] if first is None else [first]
+    hitting_sets = _HittingSets(inquiry.candidates, cost, found)
     try:
-        complete = _enumerate(inquiry, _HittingSets(inquiry.candidates, cost, found), found, limit)
+        for element in inquiry.in_order(first or ()):
+            # Mostly nothing can stand in for it; a run that was denied nothing else says so for free.
+            if not inquiry.passes(inquiry.everything - {element}):
+                hitting_sets.cut(frozenset({element}))
+        complete = _enumerate(inquiry, hitting_sets, found, limit)
     except _OverBudgetError:
         complete = False
     by_cost = sorted(found, key=lambda answer: sum(map(cost, answer)))

@@ -71,13 +71,22 @@ class _Evidence(Generic[E]):
         self._inquiry = inquiry
         self._standard = standard
         self._kept = kept
-        self._presumptions = Presumptions(inquiry.everything, inquiry.history()) if standard.presume else None
+        self._presumptions = (
+            Presumptions(inquiry.everything, inquiry.history(), inquiry.used) if standard.presume else None
+        )
 
     def removable(self, element: E) -> bool:
         return any(record.outcome.passes for record in self._inquiry.records(self._kept - {element}))
 
     def proof(self, element: E) -> Proof[E] | None:
-        failures = self._failures(element)
+        exact = self._failures(element)
+        if proof := self._proof(element, exact):
+            return proof
+        presumed = () if self._presumptions is None else self._presumptions.failures(self._kept, element)
+        more = [*(record for record in presumed if record not in exact), *exact]
+        return self._proof(element, more, presumed=True)
+
+    def _proof(self, element: E, failures: Sequence[Record[E]], *, presumed: bool = False) -> Proof[E] | None:
         # Zero times infinity is no number, and no evidence is none however heavy a failure weighs.
         if not failures or len(failures) * self._standard.weight() < self._standard.enough:
             return None
@@ -85,6 +94,7 @@ class _Evidence(Generic[E]):
             element=element,
             failures=tuple(record.outcome.trial for record in failures),
             configuration=failures[-1].granted,
+            presumed=presumed,
         )
 
     def exhausted(self, element: E) -> bool:
@@ -93,11 +103,7 @@ class _Evidence(Generic[E]):
 
     def _failures(self, element: E) -> list[Record[E]]:
         records = self._inquiry.records(self._kept - {element})
-        proven = [record for record in records if self._tells(element, record.outcome)]
-        if self._presumptions is None:
-            return proven
-        presumed = self._presumptions.failures(self._kept, element)
-        return [*(record for record in presumed if record not in proven), *proven]
+        return [record for record in records if self._tells(element, record.outcome)]
 
     def _tells(self, element: E, outcome: Outcome[E]) -> bool:
         """A run that never attempted the element failed for another reason."""

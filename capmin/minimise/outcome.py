@@ -17,6 +17,7 @@ class Outcome(Generic[E]):
             that the one nearest the end of the run is last. None when the oracle cannot tell.
         ended_normally: a failing run that reached its usual end (a test that failed, not a program that
         died).
+        ordered: whether the order of `denied` is that of the program, and would be the same another time.
         attempted: everything that was tried, granted or not, where that is known.
         trial: the caller's own reference for this run; proofs carry it.
     """
@@ -24,6 +25,7 @@ class Outcome(Generic[E]):
     passes: bool
     denied: tuple[E, ...] | None = None
     ended_normally: bool = False
+    ordered: bool = True
     attempted: frozenset[E] | None = None
     trial: int | None = None
 
@@ -39,11 +41,13 @@ class Proof(Generic[E]):
         element: what stays.
         failures: the trials that failed with this element as the only essential lack.
         configuration: what the last of them had.
+        presumed: whether it is a proof only under presumptions, see `minimise`.
     """
 
     element: E
     failures: tuple[int | None, ...]
     configuration: frozenset[E]
+    presumed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,22 +27,31 @@ class Death(Generic[E]):
     record: Record[E]
     unaffected: frozenset[E]
 
-    def explains(self, without: frozenset[E], idle: frozenset[E], fatal: frozenset[E]) -> bool:
+    def explains(self, without: frozenset[E], idle: frozenset[E], spoils: frozenset[E]) -> bool:
         """Whether a run with `without`, which lacks the culprit, presumably dies of the same.
 
         What it has in addition either was not attempted, or was denied to this run and did not stop it.
         That the program dies of the culprit with the latter granted too is presumed. It is false where the
         culprit is what the program falls back on for want of it. One sign of that is known: it went on
-        without it here, and died of it elsewhere; so what is `fatal` elsewhere must not be missed here.
+        without it here, and died of it elsewhere; then that `spoils` the proof.
         """
         missed = without.intersection(self.record.outcome.denied or ())
-        return self.record.granted <= without | idle and missed <= self.unaffected and not missed & fatal
+        return self.record.granted <= without | idle and missed <= self.unaffected and not missed & spoils
 
 
 class Presumptions(Generic[E]):
-    """What a sequence of runs presumably proves."""
+    """What a sequence of runs presumably proves.
 
-    def __init__(self, universe: frozenset[E], records: Sequence[Record[E]]) -> None:
+    Args:
+        universe: all elements.
+        records: the runs.
+        used: what was attempted with everything granted: the program does not only fall back on that.
+    """
+
+    def __init__(
+        self, universe: frozenset[E], records: Sequence[Record[E]], used: frozenset[E] = frozenset()
+    ) -> None:
+        self._used = used
         self._universe = universe
         outcomes = {record.granted: record.outcome for record in records}
         failed = [record for record in records if not record.outcome.passes and record.outcome.denied]
@@ -63,8 +72,9 @@ class Presumptions(Generic[E]):
         beyond it had no part in that: it is idle, or they reached their end (traps kill).
         """
         idle = self._idle(kept)
+        spoils = frozenset[E]() if element in self._used else self._fatal
         for death in self._deaths:
-            if death.culprit == element and death.explains(kept - {element}, idle, self._fatal):
+            if death.culprit == element and death.explains(kept - {element}, idle, spoils):
                 yield death.record
         for record in self._failed:
             if kept.intersection(record.outcome.denied or ()) == {element} and (
@@ -92,11 +102,12 @@ def went_on(before: Outcome[E], after: Outcome[E]) -> bool:
 
     A program that comes to something new may be denied there what it was denied before: then the order of
     the last attempts changes (nginx, denied uname, ends; granted it, it asks for prlimit64 a second time
-    and ends). Where processes race, so it does for nothing.
+    and ends). Where processes race it does so for nothing.
     """
     denied = frozenset(after.denied or ())
     same = tuple(each for each in before.denied or () if each in denied)
-    return gets_further(before, after) or same != (after.denied or ())
+    moved = before.ordered and after.ordered and same != (after.denied or ())
+    return moved or gets_further(before, after)
 
 
 def _deaths(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:

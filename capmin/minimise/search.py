@@ -34,6 +34,8 @@ def minimise(
     blind: Iterable[E] = (),
     deterministic: bool = True,
     presume: bool = False,
+    used: Iterable[E] = (),
+    searched: int | None = None,
 ) -> Minimum[E]:
     """Find a subset of `candidates` that passes and from which nothing can be taken away, with the proofs.
 
@@ -62,6 +64,9 @@ def minimise(
             not change what it dies of afterwards, and (2) what fails at its usual end for want of one element
             does not fail because of a superfluous one. On 64 programs with alternatives and traps: no wrong
             answer, for two thirds of the trials. Leave it off where each answer has to be proven.
+        used: what a run with all candidates attempted: it is not only fallen back on. Needed for few presumed
+            proofs to be asked for again.
+        searched: over how many elements the risk of a wrong answer is spread; by default these candidates.
     """
     inquiry = Inquiry(
         candidates,
@@ -74,11 +79,12 @@ def minimise(
         blind=blind,
         deterministic=deterministic,
         presume=presume,
+        used=used,
     )
     standard = Standard.of(
         flake_rate=flake_rate,
         confidence=confidence,
-        candidates=len(inquiry.candidates),
+        candidates=searched or len(inquiry.candidates),
         max_repeats=max_repeats,
         presume=presume,
     )

@@ -1,0 +1,254 @@
+"""What the phases of a campaign share: the oracle, the best so far, and how trials answer the search."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from math import ceil, log
+from typing import TypeAlias
+
+from capmin.baseline import Baseline
+from capmin.engines import Engine, Observe
+from capmin.grant import Grant
+from capmin.judge import Stage
+from capmin.minimise import MAX_REPEATS, Minimum, Outcome, minimise
+from capmin.oracle import Oracle
+from capmin.phases.plan import Plan, Proofs, Watcher
+from capmin.phases.reading import (
+    denied_in_order,
+    denied_privileges,
+    ended_by_itself,
+    is_clean,
+    lacks,
+    reached_its_end,
+)
+from capmin.priors import Prior, remembering
+from capmin.privileges import Privilege, Syscall
+from capmin.privileges.capability import CAPABILITIES
+from capmin.recall import Document
+from capmin.scenario import Scenario
+from capmin.seccomp import FLOOR
+from capmin.trial import Launch, Trial, Verdict
+
+_log = logging.getLogger(__name__)
+
+Known: TypeAlias = Sequence[tuple[frozenset[Privilege], Outcome[Privilege]]]
+
+_TOLD = ("capabilities", "alternatives", "syscalls", "certify")
+"""The phases whose trials are about what is needed. Others observe, or repeat."""
+
+_FALSE_FAILURE = 0.01
+"""How probable it may be that several failures in a row are all false, where one more would be dear."""
+
+
+class Storm(Exception):
+    """A search has to begin again, with these privileges granted throughout."""
+
+    def __init__(self, privileges: frozenset[Privilege]) -> None:
+        self.privileges = privileges
+
+
+@dataclass(kw_only=True, slots=True)
+class Bench:
+    """The state of a campaign, and its questions.
+
+    Attributes:
+        best: the smallest grant known to pass; what is searched is always a part of it.
+        baseline: None until the tests have passed.
+        uses: the system calls that passing launches used; None where that was not observed.
+        observed: those of them that an answer is compared with, and what had to be added.
+        passes: how many launches in a row have to pass for a grant to pass. More than one where a test
+            passed by chance before.
+        minimum: the answer proven so far.
+        alternatives: the other minimal sets of capabilities that were found.
+        alternatives_complete: whether these are all.
+        confirmations: the launches of the answer as it was written, all scenarios of each.
+    """
+
+    engine: Engine
+    plan: Plan
+    oracle: Oracle
+    stages: Mapping[Scenario, Stage]
+    executor: Executor
+    watcher: Watcher
+    best: Grant
+    earlier: Sequence[Document] = ()
+    before: Document | None = None
+    baseline: Baseline | None = None
+    uses: Mapping[Syscall, int] | None = None
+    observed: frozenset[Syscall] | None = None
+    passes: int = 1
+    minimum: Minimum[Privilege] | None = None
+    proven: list[Minimum[Privilege]] = field(default_factory=list)
+    alternatives: tuple[frozenset[Privilege], ...] = ()
+    alternatives_complete: bool | None = None
+    confirmations: list[tuple[Launch, ...]] = field(default_factory=list)
+
+    def enter(self, phase: str) -> None:
+        _log.info("%s", phase)
+        self.watcher.phase(phase)
+
+    def improve(self, grant: Grant) -> None:
+        self.best = grant
+        self.watcher.best(grant)
+
+    @property
+    def presume(self) -> bool:
+        return self.plan.proofs is Proofs.PRESUMED
+
+    @property
+    def flake_rate(self) -> float:
+        """How often a grant that works fails all the same; more often where several passes are asked for."""
+        once = 0.0 if self.baseline is None else self.baseline.flake_rate
+        return 1.0 - (1.0 - once) ** self.passes
+
+    def most_syscalls(self) -> frozenset[Syscall]:
+        """What the default filter allows above the floor."""
+        return self.engine.default_syscalls(self.best.capabilities) - FLOOR
+
+    def recalling(self, prior: Prior) -> Prior:
+        """A prior, and what an earlier search has found."""
+        return prior if self.before is None else remembering(self.before, prior)
+
+    def ask(self, grant: Grant, phase: str) -> Trial:
+        """Make one trial, observing all that tells the search something."""
+        watched = grant.syscalls is not None and self.engine.observes_syscalls
+        observe = Observe.DENIALS if watched else Observe.NOTHING
+        # Tracing slows down a program of many calls, so only what is about capabilities is traced.
+        lacking = phase == "certify" and grant.capabilities < self.best.capabilities
+        traced = self.traces(phase) or (lacking and self.engine.observes_capabilities)
+        return self.oracle.ask(
+            grant,
+            phase=phase,
+            adapt=lambda stage: replace(stage, observe=observe, observe_capabilities=traced),
+        )
+
+    def traces(self, phase: str) -> bool:
+        """Whether all capabilities that are denied in a phase are seen."""
+        told = ("capabilities", "alternatives", "recall", "doubt")
+        return phase in told and self.engine.observes_capabilities
+
+    def try_grant(self, grant: Grant, phase: str) -> Trial:
+        """Ask until it has failed, or has passed as often as it must; the last trial."""
+        trial = self.ask(grant, phase)
+        for _ in range(self.passes - 1):
+            if not self._counts_as_pass(trial):
+                break
+            trial = self.ask(grant, phase)
+        return trial
+
+    def try_hard(self, grant: Grant, phase: str) -> Trial:
+        """Ask until it has passed, or has failed so often that it is hardly by chance."""
+        rate = self.flake_rate
+        trial = self.try_grant(grant, phase)
+        for _ in range(ceil(log(_FALSE_FAILURE) / log(rate)) - 1 if 0 < rate < 1 else 0):
+            if self._counts_as_pass(trial):
+                break
+            trial = self.try_grant(grant, phase)
+        return trial
+
+    def outcome(self, trial: Trial, candidates: Iterable[Privilege]) -> Outcome[Privilege]:
+        """A trial in the words of the search; only the launch that decided tells what was missing.
+
+        A degraded pass counts as none, unless the user said otherwise.
+        """
+        launch = trial.launches[-1]
+        mine = frozenset(candidates)
+        if storming := self.storming(trial):
+            denied: tuple[Privilege, ...] | None = tuple(sorted(storming & mine))
+        else:
+            denied = denied_in_order(launch)
+        return Outcome(
+            passes=self._counts_as_pass(trial),
+            denied=None if denied is None else tuple(name for name in denied if name in mine),
+            ended_normally=reached_its_end(launch),
+            ordered=ended_by_itself(launch),
+            trial=trial.number,
+        )
+
+    def known(self, elements: Iterable[Privilege]) -> Known:
+        """What the trials so far say about these elements, the rest of the best grant being as it is.
+
+        A grant that has not passed as often as it must is not known to pass.
+        """
+        candidates = tuple(elements)
+        fixed = self.best.without(frozenset(candidates))
+        told = [
+            trial
+            for trial in self.oracle.trials
+            if trial.phase in _TOLD
+            and trial.grant.without(frozenset(candidates)) == fixed
+            and trial.grant.privileges <= self.best.privileges
+        ]
+        passed = Counter(trial.grant for trial in told if self._counts_as_pass(trial))
+        return [
+            (trial.grant.privileges & frozenset(candidates), self.outcome(trial, candidates))
+            for trial in told
+            if not self._counts_as_pass(trial) or passed[trial.grant] >= self.passes
+        ]
+
+    def minimise(
+        self,
+        elements: Iterable[Privilege],
+        *,
+        phase: str,
+        algorithm: str | None = None,
+        prior: Prior | None = None,
+        prove: bool = False,
+        try_empty_first: bool = False,
+        searched: int | None = None,
+    ) -> Minimum[Privilege]:
+        """Reduce some of the privileges of the best grant, the others staying as they are.
+
+        Raises:
+            Storm: an earlier pass was none.
+        """
+        candidates = tuple(elements)
+        base = self.best
+
+        def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
+            trial = self.try_grant(base.without(frozenset(candidates) - configuration), phase)
+            if phase != "certify":
+                self._look_for_false_passes(trial)
+            return self.outcome(trial, candidates)
+
+        return minimise(
+            candidates,
+            ask,
+            algorithm=algorithm or self.plan.algorithm,
+            prior=prior,
+            executor=self.executor,
+            workers=self.plan.workers,
+            flake_rate=self.flake_rate,
+            confidence=self.plan.confidence,
+            max_repeats=MAX_REPEATS if prove else 0,
+            try_empty_first=try_empty_first,
+            blind=() if self.traces(phase) else frozenset(CAPABILITIES) & frozenset(candidates),
+            known=self.known(candidates),
+            presume=self.presume,
+            used=self.uses or (),
+            searched=searched,
+        )
+
+    def storming(self, trial: Trial) -> frozenset[Privilege]:
+        """The privileges denied in a degraded trial that are known to storm then, where that matters."""
+        if not trial.degraded or self.plan.accept_degraded:
+            return frozenset()
+        return self.oracle.stormy & denied_privileges([trial])
+
+    def _counts_as_pass(self, trial: Trial) -> bool:
+        return trial.verdict is Verdict.WORKS and (self.plan.accept_degraded or not trial.degraded)
+
+    def _look_for_false_passes(self, trial: Trial) -> None:
+        """Begin again where a storm shows that an earlier pass without the same privilege was none.
+
+        A storm shows by its length only, which the end of a test may cut short.
+
+        Raises:
+            Storm: it does.
+        """
+        earlier = [each for each in self.oracle.trials if each.phase == trial.phase and is_clean(each)]
+        dropped = {name for name in self.storming(trial) if any(lacks(each, name) for each in earlier)}
+        if dropped:
+            raise Storm(frozenset(dropped))

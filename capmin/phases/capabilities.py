@@ -1,0 +1,81 @@
+"""Search capabilities, and the other minimal sets of them: the least risky is the answer."""
+
+import logging
+
+from capmin.minimise import CERTIFY_ONLY, Minimum, Outcome, alternatives
+from capmin.phases.bench import Bench
+from capmin.phases.reading import checked_capabilities
+from capmin.priors import capability_prior
+from capmin.privileges import Capability, Privilege
+from capmin.privileges.risk import CAPABILITY_RISK, riskiest_first
+
+_log = logging.getLogger(__name__)
+
+MOST_ALTERNATIVES = 8
+"""Sets of capabilities that are reported: nobody reads more."""
+
+
+def search_capabilities(bench: Bench) -> None:
+    """Down from the grant of the baseline: with none at all first, then the riskiest away first."""
+    bench.enter("capabilities")
+    everything = bench.best
+    candidates = riskiest_first(everything.capabilities)
+    checked = None
+    if bench.engine.observes_capabilities:
+        checked = everything.capabilities & checked_capabilities(
+            trial for trial in bench.oracle.trials if trial.phase == "observe"
+        )
+    minimum = bench.minimise(
+        candidates,
+        phase="capabilities",
+        prior=None if checked is None else bench.recalling(capability_prior(checked)),
+        try_empty_first=not checked,
+        prove=bench.presume,
+    )
+    bench.improve(everything.without(everything.capabilities - minimum.kept))
+    answer = _least_risky(bench, candidates, minimum)
+    bench.proven.append(answer)
+    bench.improve(everything.without(everything.capabilities - answer.kept))
+
+
+def _least_risky(
+    bench: Bench, candidates: tuple[Capability, ...], minimum: Minimum[Privilege]
+) -> Minimum[Privilege]:
+    """The answer itself, or a less risky one."""
+    if not minimum.kept or not bench.plan.alternatives:
+        return minimum
+    bench.enter("alternatives")
+    everything = bench.best.with_capabilities(candidates)
+    found = bench.best
+    bench.best = everything  # what is asked is part of it
+
+    def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
+        trial = bench.try_hard(everything.without(frozenset(candidates) - configuration), "alternatives")
+        return bench.outcome(trial, candidates)
+
+    sets = alternatives(
+        candidates,
+        ask,
+        cost=lambda name: CAPABILITY_RISK[Capability(name)],
+        first=minimum.kept,
+        limit=MOST_ALTERNATIVES,
+        budget=bench.plan.alternatives,
+        known=bench.known(candidates),
+    )
+    if not sets.complete:
+        _log.warning(
+            "other sets of capabilities were looked for in %d trials, and there may be more of them",
+            sets.queries,
+        )
+    best = sets.sets[0]
+    bench.alternatives, bench.alternatives_complete = sets.sets[1:], sets.complete
+    bench.improve(everything.without(frozenset(candidates) - best) if best != minimum.kept else found)
+    if best == minimum.kept or not bench.presume:
+        return minimum if best == minimum.kept else _unproven(best)
+    return bench.minimise(
+        riskiest_first(bench.best.capabilities), phase="capabilities", algorithm=CERTIFY_ONLY, prove=True
+    )
+
+
+def _unproven(kept: frozenset[Privilege]) -> Minimum[Privilege]:
+    return Minimum(kept=kept, proofs={}, undecided=kept, queries=0, rounds=0)

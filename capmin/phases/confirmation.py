@@ -1,0 +1,88 @@
+"""Launch the answer as it was written; where it does not hold, take back what made it fail."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from capmin.engines import Engine
+from capmin.grant import Grant
+from capmin.judge import Stage, only_differs, play
+from capmin.oracle import Oracle
+from capmin.phases.bench import Bench
+from capmin.phases.reading import denied_privileges, is_clean
+from capmin.privileges import Privilege
+from capmin.scenario import Scenario
+from capmin.seccomp import SeccompProfile
+from capmin.trial import Launch
+
+_log = logging.getLogger(__name__)
+
+PASSES_FACTOR = 4
+"""How many times more passes in a row each return to the search asks for: 4, then 16."""
+
+MOST_PASSES = 16
+"""Beyond these the tests are to blame: what passes so often without a privilege hardly needs it."""
+
+LAUNCHES_IN_DOUBT = 3
+"""How many times more launches than those that confirm it may take to see the answer fail again."""
+
+
+def launch_as_written(
+    bench: Bench,
+    engine: Engine,
+    stages: Mapping[Scenario, Stage],
+    profile: SeccompProfile | None,
+) -> tuple[Launch, ...]:
+    """Launch all scenarios once under the best grant, with the filter as it was read back from its file."""
+    return tuple(
+        _launch(bench.oracle, engine, scenario, replace(stage, seccomp_profile=profile), bench.best)
+        for scenario, stage in stages.items()
+    )
+
+
+def _launch(oracle: Oracle, engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> Launch:
+    launch = play(engine, scenario, stage, grant)
+    usual = oracle.usual
+    if usual.grant is not None and only_differs(launch, usual):
+        oracle.learn(play(engine, scenario, replace(stage, seccomp_profile=None), usual.grant))
+    return launch
+
+
+def readmit(bench: Bench) -> bool:
+    """Grant again what the answer was denied when it failed: a test passed without it, and not always.
+
+    From then on a grant has to pass several times. False where nothing can be done: the answer does not fail
+    on the engine that searched, or was denied nothing then, or has been taken back too often.
+    """
+    if bench.passes >= MOST_PASSES or bench.baseline is None:
+        return False
+    bench.enter("doubt")
+    everything = bench.baseline.grant
+    most = everything.capabilities | (bench.observed or bench.most_syscalls())
+    for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm):
+        trial = bench.ask(bench.best, "doubt")
+        if is_clean(trial):
+            continue
+        missing = most - bench.best.privileges
+        if trial.launches[-1].denials is not None:
+            missing &= denied_privileges([trial])
+        if not bench.plan.capabilities:
+            missing -= everything.capabilities
+        return _grant_again(bench, missing)
+    return False
+
+
+def _grant_again(bench: Bench, missing: frozenset[Privilege]) -> bool:
+    if not missing:
+        return False
+    bench.passes *= PASSES_FACTOR
+    _log.warning(
+        "the answer failed when it was launched again: searching on with what it was denied (%s); "
+        "from now on %d passes in a row are asked for",
+        " ".join(sorted(missing)),
+        bench.passes,
+    )
+    bench.improve(bench.best.adding(missing))
+    bench.proven.clear()
+    bench.minimum = None
+    return True

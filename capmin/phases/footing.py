@@ -1,0 +1,82 @@
+"""From what the search starts: the baseline, and what launches use while everything is granted.
+
+Launches that observe are launches with everything granted, too: where nothing new is seen in them they run at
+full speed, and count as runs of the baseline.
+"""
+
+import logging
+from dataclasses import replace
+
+from capmin.baseline import RUNS, extended, find_baseline
+from capmin.grant import Grant
+from capmin.observation import observe_syscalls, used_syscalls
+from capmin.phases.bench import Bench
+from capmin.privileges.capability import DOCKER_DEFAULT
+
+_log = logging.getLogger(__name__)
+
+RUNS_BEFORE_OBSERVATION = 2
+"""One more than it takes to see that the tests pass at all; the rounds of observation are at least two."""
+
+
+def find_footing(bench: Bench) -> None:
+    """Run the scenarios with everything granted.
+
+    Raises:
+        BaselineError: they fail there too.
+    """
+    bench.enter("baseline")
+    ceiling = bench.best
+    usual = Grant(capabilities=DOCKER_DEFAULT & ceiling.capabilities)
+    runs = RUNS_BEFORE_OBSERVATION if _observes(bench) else RUNS
+    bench.baseline = find_baseline(
+        bench.oracle,
+        bench.executor,
+        usual=usual,
+        ceiling=ceiling,
+        runs=1 if bench.before is not None else runs,
+    )
+    if bench.baseline.grant != usual:
+        _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
+    if bench.plan.capabilities and bench.baseline.is_powerless:
+        user = next(iter(bench.stages.values())).image.user
+        _log.warning(
+            "the image runs as user %s, for whom no capability granted is in effect: "
+            "that one is not needed may mean that it could not be used",
+            user,
+        )
+    _compare_with_it(bench)
+    bench.improve(bench.baseline.grant)
+
+
+def observe(bench: Bench) -> None:
+    """See what is used while everything is granted, in launches that complete the baseline."""
+    if bench.baseline is None:
+        raise ValueError("the baseline comes before the observation")
+    grant = bench.baseline.grant
+    if _observes(bench):
+        bench.enter("observe")
+        traces = bench.plan.capabilities and bench.engine.observes_capabilities
+        bench.uses = observe_syscalls(bench.oracle, grant, capabilities=traces)
+        rounds = [trial for trial in bench.oracle.trials if trial.phase == "observe"]
+        quiet = [trial for number, trial in enumerate(rounds) if number and not used_syscalls(trial)]
+        bench.baseline = extended(bench.oracle, bench.executor, bench.baseline, quiet)
+    else:
+        bench.baseline = extended(bench.oracle, bench.executor, bench.baseline, ())
+        if bench.plan.capabilities and bench.engine.observes_capabilities:
+            bench.enter("observe")
+            bench.oracle.ask(
+                grant, phase="observe", adapt=lambda stage: replace(stage, observe_capabilities=True)
+            )
+    _compare_with_it(bench)
+
+
+def _observes(bench: Bench) -> bool:
+    return bench.plan.syscalls and bench.engine.observes_syscalls
+
+
+def _compare_with_it(bench: Bench) -> None:
+    if bench.baseline is None:
+        return
+    bench.oracle.set_limits(bench.baseline.limits_s(bench.plan.time_limit_s))
+    bench.oracle.set_usual(replace(bench.baseline.usual, uses=bench.uses or {}))

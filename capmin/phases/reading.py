@@ -1,0 +1,67 @@
+"""Trials, read for what they say about privileges."""
+
+from collections.abc import Iterable
+
+from capmin.privileges import Capability, Privilege, Syscall
+from capmin.privileges.capability import CAPABILITIES
+from capmin.trial import Launch, Trial, Verdict
+
+
+def is_clean(trial: Trial) -> bool:
+    """Whether it works, and not only somehow."""
+    return trial.verdict is Verdict.WORKS and not trial.degraded
+
+
+def lacks(trial: Trial, privilege: Privilege) -> bool:
+    return privilege not in trial.grant.privileges
+
+
+def reached_its_end(launch: Launch) -> bool:
+    """Whether a failing launch went as far as a passing one: its test passed, and something else was wrong.
+
+    Only then can it not have died of a denial. That a command ended by itself, with exit code 1, tells
+    nothing: so do programs that die of one.
+    """
+    return (
+        launch.exit_code == 0
+        and launch.service_exit_code is None
+        and launch.refused is None
+        and not launch.timed_out
+    )
+
+
+def ended_by_itself(launch: Launch) -> bool:
+    """Whether the program ended: mostly it had one process then, whose denials have an order."""
+    return not launch.timed_out and (launch.service_exit_code is not None or launch.exit_code is not None)
+
+
+def denied_privileges(trials: Iterable[Trial]) -> frozenset[Privilege]:
+    """The privileges that were denied in any launch."""
+    return frozenset(
+        denial.privilege for trial in trials for launch in trial.launches for denial in launch.denials or ()
+    )
+
+
+def denied_in_order(launch: Launch) -> tuple[Privilege, ...] | None:
+    """The privileges denied, by their last attempt; None where that was not observed."""
+    if launch.denials is None:
+        return None
+    return tuple(reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials))))
+
+
+def denied_syscalls(trial: Trial) -> frozenset[Syscall]:
+    """The system calls that were denied in any launch of a trial."""
+    return frozenset(
+        denial.syscall
+        for launch in trial.launches
+        for denial in launch.denials or ()
+        if denial.syscall is not None and denial.privilege == denial.syscall
+    )
+
+
+def checked_capabilities(trials: Iterable[Trial]) -> frozenset[Capability]:
+    """The capabilities that the kernel was asked for, granted or not."""
+    attempts = (attempt for trial in trials for launch in trial.launches for attempt in launch.attempts or ())
+    return frozenset(
+        Capability(attempt.privilege) for attempt in attempts if attempt.privilege in CAPABILITIES
+    )

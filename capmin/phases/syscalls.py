@@ -1,0 +1,57 @@
+"""Search system calls: what launches use is most that they can need."""
+
+import logging
+
+from capmin.phases.bench import Bench, Storm
+from capmin.phases.reading import denied_syscalls, is_clean
+from capmin.priors import syscall_prior
+from capmin.privileges import Privilege, Syscall
+
+_log = logging.getLogger(__name__)
+
+MORE_OBSERVATION_ROUNDS = 5
+"""How often what was denied is added when the observed set alone does not pass."""
+
+
+def search_syscalls(bench: Bench) -> None:
+    """Down from what was observed, or from all that the default filter allows."""
+    bench.enter("syscalls")
+    candidates = _candidates(bench)
+    bench.improve(bench.best.with_syscalls(candidates))
+    observed = candidates <= (bench.observed or frozenset())
+    prior = bench.recalling(syscall_prior(bench.earlier, observed=observed))
+    pinned: frozenset[Privilege] = frozenset()
+    while True:
+        open_ = candidates - pinned
+        try:
+            minimum = bench.minimise(sorted(open_), phase="syscalls", prior=prior, prove=bench.presume)
+        except Storm as storm:
+            pinned |= storm.privileges
+            _log.info("%s stays: denied, it sets off a storm", " ".join(sorted(storm.privileges)))
+        else:
+            bench.proven.append(minimum)
+            bench.improve(bench.best.without(open_ - minimum.kept))
+            return
+
+
+def _candidates(bench: Bench) -> frozenset[Syscall]:
+    """What has to be decided on: the observed set, once it is seen to pass.
+
+    It was observed with more capabilities than are granted now, without which a program may use other calls.
+    """
+    universe = bench.most_syscalls()
+    if bench.uses is None:
+        _log.warning("%s cannot report system calls here: searching black box", bench.engine.name)
+        return universe
+    candidates = bench.observed = universe & bench.uses.keys()
+    for _ in range(MORE_OBSERVATION_ROUNDS):
+        trial = bench.try_grant(bench.best.with_syscalls(candidates), "syscalls")
+        if is_clean(trial):
+            return candidates
+        missing = denied_syscalls(trial) & universe - candidates
+        if not missing:
+            break
+        candidates |= missing
+        bench.observed = candidates
+    _log.warning("the observed system calls alone do not pass: searching among all that Docker allows")
+    return universe
