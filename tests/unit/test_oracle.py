@@ -6,19 +6,22 @@
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import stamina
 
-from capmin.engines.simulated import SimulatedEngine
-from capmin.engines.simulated_program import Needs, Program
+from capmin.engines import Container, LaunchSpec
+from capmin.engines.simulated import SimulatedContainer, SimulatedEngine
+from capmin.engines.simulated_program import Needs, Program, Run
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
 from capmin.judge import Usual
 from capmin.oracle import ENGINE_ATTEMPTS
+from capmin.privileges import Syscall
 from capmin.scenario import Scenario
 from capmin.trial import Trial, Verdict
-from tests.unit.campaigning import CHOWN, IMAGE, NOTHING, FailingEngine, Memory, oracle_on
+from tests.unit.campaigning import CHOWN, IMAGE, NOTHING, FailingEngine, Memory, denial, oracle_on
 
 PROGRAM = {IMAGE: Program(steps=(Needs("CAP_CHOWN"),))}
 ENOUGH = Grant(capabilities=frozenset({CHOWN}))
@@ -124,3 +127,32 @@ def test_what_is_cheap_and_telling_is_played_first() -> None:
     for _ in range(20):
         oracle._played["quick"] += 1
     assert order() == ["slow", "quick"]
+
+
+class Storming(SimulatedEngine):
+    """A program that calls times now and then, and in a storm of pselect6, whenever that is denied."""
+
+    @contextmanager
+    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
+        assert spec.image.reference == IMAGE
+        storm = "pselect6" not in (grant.syscalls or ())
+        attempts = (denial("times", count=2381 if storm else 1), *([denial("pselect6", count=2375)] * storm))
+        run = Run(passes=True, ended_normally=True, attempts=())
+        yield SimulatedContainer(run, is_service=False, attempts=attempts)
+
+
+def test_what_only_takes_part_in_a_storm_is_not_blamed() -> None:
+    oracle = oracle_on(Storming(PROGRAM))
+    oracle.set_usual(Usual(uses={Syscall("times"): 1, Syscall("pselect6"): 4}))
+    calm = NOTHING.with_syscalls({Syscall("pselect6")})
+    assert not oracle.ask(calm, phase="a").degraded
+    assert oracle.ask(NOTHING.with_syscalls(()), phase="a").degraded
+    assert oracle.stormy == {"pselect6"}
+    assert not oracle.ask(calm, phase="b").degraded
+
+
+def test_each_may_be_to_blame_where_a_storm_was_cut_short() -> None:
+    oracle = oracle_on(Storming(PROGRAM))
+    oracle.set_usual(Usual(uses={Syscall("times"): 1}))
+    assert oracle.ask(NOTHING.with_syscalls(()), phase="a").degraded
+    assert oracle.stormy == {"pselect6", "times"}
