@@ -39,7 +39,7 @@ packages-dev: packages
 
 demo: setup
 	$(CAPMIN) workload build nginx
-	$(CAPMIN) search --workload workloads/nginx --engine runc --output results/nginx
+	$(CAPMIN) search --workload workloads/nginx --engine runc --fresh --output results/nginx
 
 test: setup-dev
 	@.ci/test
@@ -54,7 +54,7 @@ results: setup $(WORKLOADS:%=result-%)
 
 result-%: setup
 	$(CAPMIN) workload build $*
-	$(CAPMIN) search --workload workloads/$* --output results/$*
+	$(CAPMIN) search --workload workloads/$* --fresh --output results/$*
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
