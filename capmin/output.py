@@ -25,6 +25,8 @@ REPORT = "report.html"
 class OutputDirectory:
     """Where one campaign writes; an unwritable one is told before anything is launched.
 
+    ``has_result`` is whether this campaign has written a result by now.
+
     Raises:
         UsageError: it cannot be made or written to.
     """
@@ -34,6 +36,7 @@ class OutputDirectory:
         self.store = path / STORE
         self._made = [directory for directory in (path, *path.parents) if not directory.exists()]
         self._had_store = self.store.exists()
+        self.has_result = False
         try:
             path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path):
@@ -93,6 +96,7 @@ class OutputDirectory:
     def write_result(self, result: Result, findings: Findings) -> None:
         """Write the result first, then the trials as data frames, and the plot of the search."""
         self._replace(RESULT, result.dumps().encode())
+        self.has_result = True
         from capmin import frames, plots  # noqa: PLC0415 - see `load`
 
         trials = frames.trials_frame(findings.trials)
@@ -100,6 +104,10 @@ class OutputDirectory:
         frames.to_parquet(trials, self.path / TRIALS_PARQUET)
         figure = plots.search_path(trials, lower_bound=result.trials.lower_bound)
         figure.savefig(self.path / PLOT, dpi=150)
+
+    def read_result(self) -> str:
+        """The text of the result, as it was written last."""
+        return (self.path / RESULT).read_text(encoding="utf-8")
 
     def write_report(self) -> None:
         """Write the page that shows it all, from what is on disk by now."""

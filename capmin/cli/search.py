@@ -9,18 +9,17 @@ import click
 from capmin.campaign import Plan, Proofs
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
+from capmin.cli.subject import subject, subject_options
 from capmin.cli.summary import summary
 from capmin.cli.terminal import is_quiet, printable
 from capmin.engines.registry import ENGINES
-from capmin.errors import Unconfirmed, UsageError
+from capmin.errors import BudgetSpent, Unconfirmed, UsageError
 from capmin.minimise import ALGORITHMS
 from capmin.output import OutputDirectory
 from capmin.privileges import Capability
 from capmin.privileges.capability import CAPABILITIES, parse_capabilities
 from capmin.recall import read_result
 from capmin.result import Result
-from capmin.scenario import Scenario, parse_command
-from capmin.workload import load_workload
 
 
 def _parse_ceiling(
@@ -37,12 +36,7 @@ def _parse_ceiling(
 
 @click.command("search")
 @click.argument("image", required=False)
-@click.option("--test", help="The test: a command for the image's shell, or a JSON list to run without one.")
-@click.option("--service", is_flag=True, help="Run the image's own entrypoint, and the test beside it.")
-@click.option("--test-image", help="The image that --service runs the test from.  [default: IMAGE]")
-@click.option(
-    "--workload", type=click.Path(path_type=Path, file_okay=False), help="A folder with a workload.toml."
-)
+@subject_options
 @click.option(
     "--engine",
     type=click.Choice(["auto", *ENGINES]),
@@ -162,7 +156,7 @@ def command(
     output: Path | None,
     form: str,
 ) -> None:
-    r"""Find the smallest set of privileges with which an image's tests pass.
+    """Find the smallest set of privileges with which an image's tests pass.
 
     IMAGE is launched again and again with fewer capabilities and system calls, and its TEST tells whether it
     still works. What is left is proven, confirmed with the files as they are written, and explained.
@@ -172,8 +166,8 @@ def command(
       capmin search debian:12 --test 'chown nobody /tmp'
       capmin search nginx:1 --service --test 'curl -fsS http://127.0.0.1/'
       capmin search --workload workloads/nginx --engine runc
-    """
-    image, scenarios = _subject(image, test, workload, service=service, test_image=test_image)
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
+    image, scenarios = subject(image, test=test, workload=workload, service=service, test_image=test_image)
     plan = Plan(
         image=image,
         scenarios=scenarios,
@@ -203,28 +197,17 @@ def command(
             before=None if earlier is None else read_result(earlier),
             watcher=progress,
         )
-        result = session.run()
+        try:
+            result = session.run()
+        except BudgetSpent:
+            if form == "json" and directory.has_result:
+                click.echo(directory.read_result(), nl=False)
+            raise
     if form == "json":
         click.echo(result.dumps(), nl=False)
     else:
         click.echo(printable(summary(result, directory.path)))
     _complain_of_doubt(result)
-
-
-def _subject(
-    image: str | None, test: str | None, workload: Path | None, *, service: bool, test_image: str | None
-) -> tuple[str, tuple[Scenario, ...]]:
-    """The image and its scenarios, from the command line or from a workload."""
-    if workload is not None:
-        if test is not None or service or test_image is not None:
-            raise UsageError("--workload brings its own tests: leave out --test, --service and --test-image")
-        found = load_workload(workload)
-        return image or found.build(), found.scenarios
-    if image is None or test is None:
-        raise UsageError("say what to search: capmin search IMAGE --test COMMAND, or --workload DIR")
-    if test_image is not None and not service:
-        raise UsageError("--test-image is for --service: otherwise the test runs in the image itself")
-    return image, (Scenario(test=parse_command(test), service=service, test_image=test_image),)
 
 
 def _slug(image: str) -> str:
