@@ -43,7 +43,7 @@ _NEVER = "never"
     show_default=True,
 )
 def command(*, files: tuple[str, ...], against: tuple[str, ...], fail_on: str, form: str) -> int:
-    r"""Tell what compose files, manifests and units grant beyond what images need.
+    """Tell what compose files, manifests and units grant beyond what images need.
 
     FILE is a Compose file, a Kubernetes manifest, a Quadlet .container unit, or the output of docker inspect;
     - is stdin. Each container is held against the result for its image. Nothing is launched.
@@ -52,7 +52,7 @@ def command(*, files: tuple[str, ...], against: tuple[str, ...], fail_on: str, f
     Examples:
       capmin check compose.yaml --against results/nginx results/postgres
       docker compose config | capmin check - --against web=results/nginx --fail-on warning
-    """
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     # What stands behind the first of several results is taken for a file: it tells itself apart.
     results = [*against, *(file for file in files if _is_result(file))]
     if not results:

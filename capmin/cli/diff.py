@@ -29,14 +29,14 @@ DIFFERENT = 1
     show_default=True,
 )
 def command(*, old: Path, new: Path, exit_code: bool, form: str) -> int:
-    r"""Tell what a new version needs more or less than the old one.
+    """Tell what a new version needs more or less than the old one.
 
     OLD and NEW are results: output directories of capmin search, or the result.json in them.
 
     \b
     Example:
       capmin diff results/nginx-1.28 results/nginx-1.29 --exit-code
-    """
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     found = difference(read_result(old), read_result(new))
     click.echo(_json(found, old, new) if form == "json" else printable(_text(found, old, new)))
     return DIFFERENT if exit_code and found else 0

@@ -78,7 +78,7 @@ def command(
     no_new_privileges: bool,
     name: str,
 ) -> None:
-    r"""Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.
+    """Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.
 
     RESULT is a result.json, or the directory that a search wrote it to. What files need besides, such as the
     seccomp document, they expect under its usual name: --format all writes them all.
@@ -88,7 +88,7 @@ def command(
       capmin emit results/nginx --format docker-seccomp -o seccomp.json
       capmin emit results/nginx --format compose --name web
       capmin emit results/nginx --format all -o profiles --arch amd64 --arch arm64 --runtime both
-    """
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     profile = replace(
         read_profile(result).at(Strictness(strictness)),
         runtime=Runtime(runtime),

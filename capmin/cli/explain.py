@@ -19,7 +19,7 @@ from capmin.cli.terminal import printable
     show_default=True,
 )
 def command(*, result: Path, privilege: str | None, form: str) -> None:
-    r"""Say why each privilege is kept, and why the others could go.
+    """Say why each privilege is kept, and why the others could go.
 
     RESULT is the output directory of a search. For each privilege kept: which program asked for it, in
     which system call, what it printed when it was denied, and the trial that proves it. For each one
@@ -30,7 +30,7 @@ def command(*, result: Path, privilege: str | None, form: str) -> None:
       capmin explain results/nginx
       capmin explain results/nginx CAP_CHOWN
       capmin explain results/nginx bind --format json
-    """
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     from capmin.explain import RENDERERS, explain, privilege_named  # noqa: PLC0415 - pandas
     from capmin.records import load  # noqa: PLC0415 - pandas
 

@@ -32,7 +32,7 @@ from capmin.workload.draft import draft
     show_default=True,
 )
 def command(*, image: str, output: Path | None, force: bool, engine: str) -> None:
-    r"""Write a commented workload file for an image, from what the image says of itself.
+    """Write a commented workload file for an image, from what the image says of itself.
 
     Its ports, health check, volumes, entrypoint and user become a first test, which says little: look at it,
     and say what the image must still do. Nothing is launched.
@@ -40,7 +40,7 @@ def command(*, image: str, output: Path | None, force: bool, engine: str) -> Non
     \b
     Example:
       capmin init nginx:1 && capmin search --workload workloads/nginx
-    """
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     path = (output or Path("workloads") / _slug(image)) / FILE_NAME
     if path.exists() and not force:
         raise UsageError(f"{path} exists: choose another folder with --output, or replace it with --force")

@@ -110,7 +110,7 @@ def command(
     time_limit_s: float,
     form: str,
 ) -> int:
-    r"""Tell whether a profile still holds for an image, and what it lacks if not.
+    """Tell whether a profile still holds for an image, and what it lacks if not.
 
     PROFILE is a result of capmin (its directory, or result.json), a seccomp profile for Docker, an OCI
     config.json, a SeccompProfile of security-profiles-operator, or docker-default. IMAGE may be another than
@@ -121,7 +121,7 @@ def command(
       capmin verify results/nginx nginx:1.29 --service --test 'curl -fsS http://127.0.0.1/'
       capmin verify seccomp.json debian:12 --test 'chown nobody /tmp' --capabilities CHOWN
       capmin verify docker-default --workload workloads/nginx
-    """
+    """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     image, scenarios = subject(image, test=test, workload=workload, service=service, test_image=test_image)
     options = EngineOptions(campaign=uuid.uuid4().hex[:12], state_dir=state_dir(), cache_dir=cache_dir())
     with ExitStack() as stack:
