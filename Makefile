@@ -54,7 +54,7 @@ results: setup $(WORKLOADS:%=result-%)
 
 result-%: setup
 	$(CAPMIN) workload build $*
-	$(CAPMIN) search --workload workloads/$* --fresh --output results/$*
+	$(CAPMIN) search --workload workloads/$* --engine runc --fresh --output results/$*
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
