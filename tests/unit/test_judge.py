@@ -78,6 +78,11 @@ def test_nothing_storms_before_uses_are_known() -> None:
     assert storms(launch(attempts=(denial("clone3", count=54),)), Usual()) == {}
 
 
+def test_what_the_kernel_asks_for_in_vain_is_no_storm() -> None:
+    usual = Usual(uses={Syscall("openat"): 1000})
+    assert storms(launch(attempts=(denial("CAP_DAC_READ_SEARCH", count=1028),)), usual) == {}
+
+
 @pytest.mark.parametrize(
     ("took_s", "stalled_s", "slow"), [(2.4, 0.0, False), (2.6, 0.0, True), (9.0, 7.0, False)]
 )
