@@ -271,10 +271,8 @@ def check_contract(result: dict[str, Any], confirm: int = 10) -> None:
     for kind, prefix in (("capabilities", "CAP_"), ("syscalls", "")):
         for name in result[kind]["required"]:
             assert name.startswith(prefix)
-    lists = [
-        *result["capabilities"].values(),
-        *(v for v in result["syscalls"].values() if isinstance(v, list)),
-    ]
+    values = [*result["capabilities"].values(), *result["syscalls"].values()]
+    lists = [value for value in values if isinstance(value, list)]
     assert [names for names in [*lists, result["host"]["ceiling"]] if names != sorted(names)] == []
     assert set(result["syscalls"]["required"]) <= set(result["syscalls"]["observed"])
     assert not set(result["syscalls"]["required"]) & set(result["syscalls"]["floor"])
