@@ -48,7 +48,15 @@ def test_a_terminal_shows_phase_trials_and_best(search: Searcher, built: Build) 
         r"([a-z]+): (\d+) trials, [\d:]+(?:, best: (\d+) capabilities(?:, (\d+) system calls)?)?", written
     )
     phases = [phase for phase in dict.fromkeys(phase for phase, *_ in frames) if phase != "observe"]
-    assert phases == ["starting", "baseline", "capabilities", "syscalls", "certify", "confirm"]
+    assert phases == [
+        "starting",
+        "baseline",
+        "capabilities",
+        "alternatives",
+        "syscalls",
+        "certify",
+        "confirm",
+    ]
     counts = [int(trials) for _, trials, *_ in frames]
     assert counts == sorted(counts)
     assert counts[-1] == len(search_trials(search))
