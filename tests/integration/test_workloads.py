@@ -1,14 +1,12 @@
 """What is known of the workloads is what a search finds, and what `results/` and the READMEs say.
 
 - Searched on runc, a workload needs exactly the capabilities of its expected.json.
-- With the scenario of the first start alone fewer are found: it is the restart that asks for the rest.
 - The committed results are of these workloads, confirmed every time, with a proof for every capability.
 - Each README has a line on every capability needed, and on no other.
 """
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +32,6 @@ def name(workload: Path) -> str:
     return workload.name
 
 
-def only(workload: Path, scenario: str, folder: Path) -> Path:
-    """A copy of a workload, of the same name, with one of its scenarios."""
-    copy = folder / workload.name
-    shutil.copytree(workload, copy)
-    file = copy / "workload.toml"
-    head, *scenarios = re.split(r"^(?=\[\[scenario\]\]$)", file.read_text(), flags=re.MULTILINE)
-    kept = [text for text in scenarios if f'name = "{scenario}"' in text]
-    assert len(kept) == 1
-    file.write_text(head + kept[0])
-    return copy
-
-
 def capabilities(search: Searcher, workload: Path) -> list[str]:
     done = search("--workload", str(workload), "--engine", "runc", "--no-syscalls", "--fresh")
     required: list[str] = done.result["capabilities"]["required"]
@@ -57,15 +43,6 @@ def capabilities(search: Searcher, workload: Path) -> list[str]:
 @pytest.mark.parametrize("workload", COMMITTED, ids=name)
 def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
     assert capabilities(search, workload) == expected(workload)["capabilities"]
-
-
-@pytest.mark.engine("runc")
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("workload", [each for each in COMMITTED if "only" in expected(each)], ids=name)
-def test_one_scenario_alone_asks_for_less(search: Searcher, workload: Path, tmp_path: Path) -> None:
-    for scenario, known in expected(workload)["only"].items():
-        assert set(known) < set(expected(workload)["capabilities"])
-        assert capabilities(search, only(workload, scenario, tmp_path)) == known
 
 
 @pytest.mark.parametrize("workload", COMMITTED, ids=name)
