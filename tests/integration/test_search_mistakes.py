@@ -85,7 +85,7 @@ def test_not_root(search: Searcher, built: Build, tmp_path: Path, engine: str, a
         (("--test", '["/bin/true", 1]'), "not a JSON list of strings"),
         (("--test", "[]"), "not a JSON list of strings"),
         (("--test", " "), "the test command is empty"),
-        ((), "say what to search"),
+        ((), "say what it is about"),
         (("--test", "true", "--test-image", "x"), "--test-image is for --service"),
         (("--test", "true", "--workload", "workloads/nginx"), "--workload brings its own tests"),
         (("--workload", "/nowhere"), "no workload at /nowhere"),
