@@ -22,6 +22,9 @@ WORKLOADS = find_workloads(ROOT / "workloads")
 COMMITTED = [workload for workload in WORKLOADS if (ROOT / "results" / workload.name).is_dir()]
 KEPT = ("result.json", "seccomp.json", "run.sh", "trials.csv", "trials.parquet", "search.png")
 
+# Those of the imageboard take minutes to build and to start; `make results` searches them.
+SEARCHED = [workload for workload in COMMITTED if not workload.name.startswith("board-")]
+
 
 def expected(workload: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((workload / "expected.json").read_text())
@@ -40,7 +43,7 @@ def capabilities(search: Searcher, workload: Path) -> list[str]:
 
 @pytest.mark.engine("runc")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("workload", COMMITTED, ids=name)
+@pytest.mark.parametrize("workload", SEARCHED, ids=name)
 def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
     assert capabilities(search, workload) == expected(workload)["capabilities"]
 
