@@ -69,13 +69,15 @@ def find_baseline(
     return _baseline_of(grant, trials)
 
 
-def extended(oracle: Oracle, executor: Executor, baseline: Baseline, more: Iterable[Trial]) -> Baseline:
-    """A baseline with more trials that had as much granted, filled up to as many as one has.
+def extended(
+    oracle: Oracle, executor: Executor, baseline: Baseline, more: Iterable[Trial], *, runs: int = RUNS
+) -> Baseline:
+    """A baseline with more trials that had as much granted, filled up to so many runs.
 
     Raises:
         BaselineError: most fail.
     """
-    trials = _repeat(oracle, executor, baseline.grant, (*baseline.trials, *more), RUNS)
+    trials = _repeat(oracle, executor, baseline.grant, (*baseline.trials, *more), runs)
     if len({trial.verdict for trial in trials}) > 1:
         trials = _repeat(oracle, executor, baseline.grant, trials, FLAKY_RUNS)
     return _baseline_of(baseline.grant, trials)

@@ -13,11 +13,12 @@ from capmin.oracle import Oracle, Recorder
 from capmin.phases import Bench, Plan, Proofs, Watcher, ceiling_of
 from capmin.phases.capabilities import search_capabilities
 from capmin.phases.certificate import certify
-from capmin.phases.confirmation import launch_as_written, readmit
+from capmin.phases.confirmation import launch_as_written, reconsider
 from capmin.phases.footing import find_footing, observe
 from capmin.phases.syscalls import search_syscalls
 from capmin.phases.warm_start import still_works
 from capmin.play import stage_for
+from capmin.priors import LearnPrior, syscall_prior
 from capmin.privileges import Capability
 from capmin.recall import Document
 from capmin.scenario import Scenario
@@ -35,6 +36,7 @@ class Campaign:
         recorder: keeps every trial.
         earlier: results of earlier campaigns, to learn priors from.
         before: the result of an earlier campaign to start from: its answer is tried first.
+        learn_prior: tells from ``earlier`` how probable it is that a system call is needed.
         executor: where trials run side by side.
         watcher: is told how it goes.
 
@@ -53,6 +55,7 @@ class Campaign:
         watcher: Watcher,
         earlier: Sequence[Document] = (),
         before: Document | None = None,
+        learn_prior: LearnPrior = syscall_prior,
     ) -> None:
         stages = _stages(plan, engine)
         self._engine = engine
@@ -73,6 +76,7 @@ class Campaign:
             best=Grant(capabilities=ceiling_of(plan, engine)),
             earlier=earlier,
             before=before,
+            learn_prior=learn_prior,
         )
 
     @property
@@ -117,7 +121,7 @@ class Campaign:
             BudgetSpent: stopped early.
             EngineError: the engine is broken.
         """
-        if self.findings.holds or not readmit(self._bench):
+        if self.findings.holds or not reconsider(self._bench):
             return False
         certify(self._bench)
         return True
@@ -150,6 +154,7 @@ class Campaign:
             alternatives=tuple(frozenset(map(Capability, names)) for names in bench.alternatives),
             alternatives_complete=bench.alternatives_complete,
             trials=bench.oracle.trials,
+            rounds=bench.rounds,
             confirmations=tuple(bench.confirmations),
         )
 

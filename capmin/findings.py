@@ -33,7 +33,8 @@ class Findings:
     ``searched_capabilities`` says whether they were to be reduced; ``observed`` is None where system calls
     were not searched or could not be observed. Each of ``confirmations`` holds the launches of all scenarios
     with the files as written. ``alternatives`` are other minimal sets of capabilities, found with the default
-    filter; ``alternatives_complete`` is None where they were not looked for.
+    filter; ``alternatives_complete`` is None where they were not looked for. Searching and proving took
+    ``rounds`` of trials side by side.
     """
 
     grant: Grant
@@ -44,7 +45,8 @@ class Findings:
     alternatives: tuple[frozenset[Capability], ...] = ()
     alternatives_complete: bool | None = None
     trials: tuple[Trial, ...]
-    confirmations: tuple[tuple[Launch, ...], ...]
+    rounds: int = 0
+    confirmations: tuple[tuple[Launch, ...], ...] = ()
 
     @property
     def confirmed(self) -> int:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
+from typing import Protocol
 
 from capmin.minimise import learn_prior
 from capmin.minimise.priors import Count
@@ -15,6 +16,13 @@ from capmin.privileges import Capability, Privilege, Syscall
 from capmin.recall import Document
 
 Prior = Callable[[Privilege], float]
+
+
+class LearnPrior(Protocol):
+    """From results of earlier searches to a prior for system calls; None where nothing is to be believed."""
+
+    def __call__(self, results: Iterable[Document] = (), *, observed: bool = True) -> Prior | None: ...
+
 
 CHECKED, UNCHECKED = 0.7, 0.02
 """For a capability that was checked while all were granted, and for one that was not: a guess."""

@@ -29,6 +29,7 @@ class _Memory(Protocol):
     """What a step may do to the launch under way."""
 
     broken: bool
+    chance: random.Random
 
     def use(self, privilege: str) -> bool: ...
 
@@ -51,6 +52,19 @@ class NeedsLater:
 
     def goes_on(self, launch: _Memory) -> bool:
         if not launch.use(self.privilege):
+            launch.broken = True
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsNowAndThen:
+    """The test fails at the end without it, in this share of the launches."""
+
+    privilege: str
+    rate: float
+
+    def goes_on(self, launch: _Memory) -> bool:
+        if not launch.use(self.privilege) and launch.chance.random() < self.rate:
             launch.broken = True
         return True
 
@@ -87,7 +101,7 @@ class Trap:
         return not launch.use(self.bait) or launch.use(self.needs)
 
 
-Step = Needs | NeedsLater | Tries | NeedsOneOf | Trap
+Step = Needs | NeedsLater | NeedsNowAndThen | Tries | NeedsOneOf | Trap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +125,7 @@ class Program:
         chance = random.Random(seed)  # noqa: S311
         flakes = chance.random() < self.flake_rate
         dies_at = chance.randrange(len(self.steps) + 1) if flakes and chance.random() < 0.5 else None  # noqa: PLR2004
-        launch = _Launch(granted)
+        launch = _Launch(granted, chance)
         for index, step in enumerate(self.steps):
             if index == dies_at or not step.goes_on(launch):
                 for privilege in self.error_paths[index] if self.error_paths else ():
@@ -128,8 +142,9 @@ class Program:
 
 
 class _Launch:
-    def __init__(self, granted: frozenset[str]) -> None:
+    def __init__(self, granted: frozenset[str], chance: random.Random) -> None:
         self.broken = False
+        self.chance = chance
         self.attempts: list[str] = []
         self._granted = granted
 
@@ -144,5 +159,5 @@ def _mentioned(step: Step) -> tuple[str, ...]:
             return privileges
         case Trap(bait, needs):
             return bait, needs
-        case Needs(privilege) | NeedsLater(privilege) | Tries(privilege):
+        case Needs(privilege) | NeedsLater(privilege) | NeedsNowAndThen(privilege, _) | Tries(privilege):
             return (privilege,)

@@ -21,7 +21,7 @@ _USED_AND_NEEDED = 0.5
 _WENT_ON = 0.33
 
 # What is tried after the fatal denial (writing the message, leaving) is rarely what the program is for.
-_ON_ERROR_PATH = 0.2
+_ON_ERROR_PATH = 0.15
 
 # How sure the two ratios above are of themselves, in elements.
 _STRENGTH = 1.0

@@ -21,6 +21,15 @@ from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E, Minimum, Outcome, Proof
 from capmin.minimise.presumption import Presumptions
 
+# Launches that must have failed where one may have failed by chance.
+_LOOKS = 2
+
+# What is known to be needed less often is more likely to have failed by chance.
+_NO_WONDER = 0.6
+
+# Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to three things.
+_ENDS_WITHIN = 4
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standard:
@@ -31,12 +40,15 @@ class Standard:
         enough: the log of the likelihood ratio at which an element is proven.
         max_repeats: failures after which an element that is still not proven is left undecided.
         presume: whether failures count that prove only under presumptions, see `minimise`.
+        steady: whether it is certain that there are no false failures where the rate is 0. If not, a failure
+            that went past the element, or that nobody would expect, has to be seen twice.
     """
 
     flake_rate: float
     enough: float
     max_repeats: int
     presume: bool = False
+    steady: bool = True
 
     @classmethod
     def of(
@@ -47,6 +59,7 @@ class Standard:
         candidates: int,
         max_repeats: int,
         presume: bool = False,
+        steady: bool = True,
     ) -> "Standard":
         """Spread the risk of a wrong answer over all candidates: `confidence` is that of the whole search."""
         enough = log(max(1, candidates) / (1 - confidence)) if confidence < 1 else inf
@@ -55,6 +68,7 @@ class Standard:
             enough=enough,
             max_repeats=max_repeats,
             presume=presume,
+            steady=steady,
         )
 
     def weight(self) -> float:
@@ -71,9 +85,7 @@ class _Evidence(Generic[E]):
         self._inquiry = inquiry
         self._standard = standard
         self._kept = kept
-        self._presumptions = (
-            Presumptions(inquiry.everything, inquiry.history(), inquiry.used) if standard.presume else None
-        )
+        self._presumptions = Presumptions(inquiry.everything, inquiry.history()) if standard.presume else None
 
     def removable(self, element: E) -> bool:
         return any(record.outcome.passes for record in self._inquiry.records(self._kept - {element}))
@@ -90,12 +102,26 @@ class _Evidence(Generic[E]):
         # Zero times infinity is no number, and no evidence is none however heavy a failure weighs.
         if not failures or len(failures) * self._standard.weight() < self._standard.enough:
             return None
+        if not self._standard.steady and len(failures) < _LOOKS and not self._is_plain(element, failures[0]):
+            return None
         return Proof(
             element=element,
             failures=tuple(record.outcome.trial for record in failures),
             configuration=failures[-1].granted,
             presumed=presumed,
         )
+
+    def _is_plain(self, element: E, failure: Record[E]) -> bool:
+        """Whether it is no wonder that it failed, and that shortly after it was denied the element.
+
+        Where denials are not known nobody can tell, and two launches for each element are too many.
+        """
+        denied = failure.outcome.denied
+        prior = self._inquiry.prior
+        if denied is None:
+            return True
+        died = not failure.outcome.ended_normally and element in denied[-_ENDS_WITHIN:]
+        return died and (prior is None or prior(element) >= _NO_WONDER)
 
     def exhausted(self, element: E) -> bool:
         """Whether it has failed as often as it may; failures that are no evidence count here too."""

@@ -25,7 +25,6 @@ class Inquiry(Generic[E]):
         blind: elements whose denial the oracle does not report.
         deterministic: False when a run speaks for nothing but its own configuration.
         presume: whether presumed proofs will do, see `minimise`: what is worth asking depends on it.
-        used: what was attempted with everything granted, where that was seen.
     """
 
     def __init__(
@@ -41,7 +40,6 @@ class Inquiry(Generic[E]):
         blind: Iterable[E] = (),
         deterministic: bool = True,
         presume: bool = False,
-        used: Iterable[E] = (),
     ) -> None:
         self.candidates: tuple[E, ...] = tuple(dict.fromkeys(candidates))
         self.everything: frozenset[E] = frozenset(self.candidates)
@@ -51,7 +49,6 @@ class Inquiry(Generic[E]):
         self.blind = self.everything & frozenset(blind)
         self.doubt: Callable[[E], float] | None = prior
         self.presume = presume
-        self.used = self.everything & frozenset(used)
         self.queries = 0
         self.rounds = 0
         self.denials_known = False

@@ -12,6 +12,9 @@ from typing import Generic
 from capmin.minimise.footprint import Record
 from capmin.minimise.outcome import E, Outcome
 
+# Programs try their alternatives one right after the other; rarely there are more than three.
+_FALLBACKS = 2
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Death(Generic[E]):
@@ -27,16 +30,20 @@ class Death(Generic[E]):
     record: Record[E]
     unaffected: frozenset[E]
 
-    def explains(self, without: frozenset[E], idle: frozenset[E], spoils: frozenset[E]) -> bool:
+    def explains(self, without: frozenset[E], idle: frozenset[E], fatal: frozenset[E]) -> bool:
         """Whether a run with `without`, which lacks the culprit, presumably dies of the same.
 
         What it has in addition either was not attempted, or was denied to this run and did not stop it.
         That the program dies of the culprit with the latter granted too is presumed. It is false where the
-        culprit is what the program falls back on for want of it. One sign of that is known: it went on
-        without it here, and died of it elsewhere; then that `spoils` the proof.
+        culprit is what the program falls back on for want of it. The signs of that are known: it was denied
+        just before the culprit, or afterwards, and something died of it elsewhere (`fatal`).
         """
-        missed = without.intersection(self.record.outcome.denied or ())
-        return self.record.granted <= without | idle and missed <= self.unaffected and not missed & spoils
+        denied = self.record.outcome.denied or ()
+        missed = without.intersection(denied)
+        near = frozenset(denied[max(0, denied.index(self.culprit) - _FALLBACKS) :])
+        return (
+            self.record.granted <= without | idle and missed <= self.unaffected and not missed & fatal & near
+        )
 
 
 class Presumptions(Generic[E]):
@@ -45,13 +52,9 @@ class Presumptions(Generic[E]):
     Args:
         universe: all elements.
         records: the runs.
-        used: what was attempted with everything granted: the program does not only fall back on that.
     """
 
-    def __init__(
-        self, universe: frozenset[E], records: Sequence[Record[E]], used: frozenset[E] = frozenset()
-    ) -> None:
-        self._used = used
+    def __init__(self, universe: frozenset[E], records: Sequence[Record[E]]) -> None:
         self._universe = universe
         outcomes = {record.granted: record.outcome for record in records}
         failed = [record for record in records if not record.outcome.passes and record.outcome.denied]
@@ -72,9 +75,8 @@ class Presumptions(Generic[E]):
         beyond it had no part in that: it is idle, or they reached their end (traps kill).
         """
         idle = self._idle(kept)
-        spoils = frozenset[E]() if element in self._used else self._fatal
         for death in self._deaths:
-            if death.culprit == element and death.explains(kept - {element}, idle, spoils):
+            if death.culprit == element and death.explains(kept - {element}, idle, self._fatal):
                 yield death.record
         for record in self._failed:
             if kept.intersection(record.outcome.denied or ()) == {element} and (

@@ -14,6 +14,9 @@ from capmin.minimise.parallel import parallel
 CERTIFY_ONLY = "certify-only"
 """The name of the algorithm that leaves everything to the certificate."""
 
+# Searched in shares a program takes twice as many trials as from below: fewer workers than this gain no time.
+_MANY = 4
+
 MAX_REPEATS = 12
 """At 5 % false failures three repeats prove an element, at 20 % six; beyond twelve the test is to blame."""
 
@@ -34,8 +37,8 @@ def minimise(
     blind: Iterable[E] = (),
     deterministic: bool = True,
     presume: bool = False,
-    used: Iterable[E] = (),
     searched: int | None = None,
+    steady: bool = True,
 ) -> Minimum[E]:
     """Find a subset of `candidates` that passes and from which nothing can be taken away, with the proofs.
 
@@ -64,8 +67,8 @@ def minimise(
             not change what it dies of afterwards, and (2) what fails at its usual end for want of one element
             does not fail because of a superfluous one. On 64 programs with alternatives and traps: no wrong
             answer, for two thirds of the trials. Leave it off where each answer has to be proven.
-        used: what a run with all candidates attempted: it is not only fallen back on. Needed for few presumed
-            proofs to be asked for again.
+        steady: False where a rate of 0 is an estimate only: then a failure that could be by chance, as the
+            run went on after the denial, is seen twice. A pass tells that there are false failures.
         searched: over how many elements the risk of a wrong answer is spread; by default these candidates.
     """
     inquiry = Inquiry(
@@ -79,7 +82,6 @@ def minimise(
         blind=blind,
         deterministic=deterministic,
         presume=presume,
-        used=used,
     )
     standard = Standard.of(
         flake_rate=flake_rate,
@@ -87,6 +89,7 @@ def minimise(
         candidates=searched or len(inquiry.candidates),
         max_repeats=max_repeats,
         presume=presume,
+        steady=steady,
     )
     if try_empty_first and inquiry.passes(frozenset()):
         return certify(inquiry, frozenset(), standard)
@@ -103,6 +106,6 @@ def _choose(algorithm: str, inquiry: Inquiry[E]) -> Algorithm[E]:
         return _keep_all
     if algorithm != "auto":
         return ALGORITHMS[algorithm]
-    if inquiry.workers > 1:
-        return parallel
-    return denial_guided if inquiry.denials_known else gbs
+    if inquiry.denials_known and inquiry.workers < _MANY:
+        return denial_guided
+    return parallel if inquiry.workers > 1 else gbs

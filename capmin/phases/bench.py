@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from math import ceil, log
 from typing import TypeAlias
 
-from capmin.baseline import Baseline
+from capmin.baseline import FLAKY_RUNS, Baseline, extended
 from capmin.engines import Engine, Observe
 from capmin.grant import Grant
 from capmin.judge import Stage
 from capmin.minimise import MAX_REPEATS, Minimum, Outcome, minimise
+from capmin.observation import used_syscalls
 from capmin.oracle import Oracle
 from capmin.phases.plan import Plan, Proofs, Watcher
 from capmin.phases.reading import (
@@ -23,7 +24,7 @@ from capmin.phases.reading import (
     lacks,
     reached_its_end,
 )
-from capmin.priors import Prior, remembering
+from capmin.priors import LearnPrior, Prior, remembering, syscall_prior
 from capmin.privileges import Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.recall import Document
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 Known: TypeAlias = Sequence[tuple[frozenset[Privilege], Outcome[Privilege]]]
 
 _TOLD = ("capabilities", "alternatives", "syscalls", "certify")
-"""The phases whose trials are about what is needed. Others observe, or repeat."""
+"""The phases whose trials are about what is needed. Others repeat."""
 
 _FALSE_FAILURE = 0.01
 """How probable it may be that several failures in a row are all false, where one more would be dear."""
@@ -54,6 +55,7 @@ class Bench:
     """The state of a campaign, and its questions.
 
     Attributes:
+        learn_prior: tells from earlier results how probable it is that a system call is needed.
         best: the smallest grant known to pass; what is searched is always a part of it.
         baseline: None until the tests have passed.
         uses: the system calls that passing launches used; None where that was not observed.
@@ -61,6 +63,7 @@ class Bench:
         passes: how many launches in a row have to pass for a grant to pass. More than one where a test
             passed by chance before.
         minimum: the answer proven so far.
+        rounds: of trials side by side, in searches that were not begun again.
         alternatives: the other minimal sets of capabilities that were found.
         alternatives_complete: whether these are all.
         confirmations: the launches of the answer as it was written, all scenarios of each.
@@ -75,11 +78,13 @@ class Bench:
     best: Grant
     earlier: Sequence[Document] = ()
     before: Document | None = None
+    learn_prior: LearnPrior = syscall_prior
     baseline: Baseline | None = None
     uses: Mapping[Syscall, int] | None = None
     observed: frozenset[Syscall] | None = None
     passes: int = 1
     minimum: Minimum[Privilege] | None = None
+    rounds: int = 0
     proven: list[Minimum[Privilege]] = field(default_factory=list)
     alternatives: tuple[frozenset[Privilege], ...] = ()
     alternatives_complete: bool | None = None
@@ -95,7 +100,8 @@ class Bench:
 
     @property
     def presume(self) -> bool:
-        return self.plan.proofs is Proofs.PRESUMED
+        """Whether presumed proofs will do; what tests that fail by chance show is no ground to presume on."""
+        return self.plan.proofs is Proofs.PRESUMED and self.flake_rate == 0.0
 
     @property
     def flake_rate(self) -> float:
@@ -103,13 +109,28 @@ class Bench:
         once = 0.0 if self.baseline is None else self.baseline.flake_rate
         return 1.0 - (1.0 - once) ** self.passes
 
+    @property
+    def is_belied(self) -> bool:
+        """Whether the same grant has passed and failed, though the tests are taken for steady."""
+        told = [trial for trial in self.oracle.trials if self.tells(trial)]
+        passed = {trial.grant for trial in told if self._counts_as_pass(trial)}
+        return self.flake_rate == 0.0 and any(
+            trial.grant in passed for trial in told if not self._counts_as_pass(trial)
+        )
+
+    def measure_flakiness(self, at_least: float = 0.0) -> None:
+        """Find out how often the tests fail with everything granted, from as many runs as that takes."""
+        if self.baseline is not None:
+            more = extended(self.oracle, self.executor, self.baseline, (), runs=FLAKY_RUNS)
+            self.baseline = replace(more, flake_rate=max(more.flake_rate, at_least))
+
     def most_syscalls(self) -> frozenset[Syscall]:
         """What the default filter allows above the floor."""
         return self.engine.default_syscalls(self.best.capabilities) - FLOOR
 
-    def recalling(self, prior: Prior) -> Prior:
+    def recalling(self, prior: Prior | None) -> Prior | None:
         """A prior, and what an earlier search has found."""
-        return prior if self.before is None else remembering(self.before, prior)
+        return prior if self.before is None or prior is None else remembering(self.before, prior)
 
     def ask(self, grant: Grant, phase: str) -> Trial:
         """Make one trial, observing all that tells the search something."""
@@ -154,14 +175,14 @@ class Bench:
         A degraded pass counts as none, unless the user said otherwise.
         """
         launch = trial.launches[-1]
-        mine = frozenset(candidates)
         if storming := self.storming(trial):
-            denied: tuple[Privilege, ...] | None = tuple(sorted(storming & mine))
+            denied: tuple[Privilege, ...] | None = tuple(sorted(storming.intersection(candidates)))
         else:
+            # With what is no candidate any more: how much came after a denial tells how it ended.
             denied = denied_in_order(launch)
         return Outcome(
             passes=self._counts_as_pass(trial),
-            denied=None if denied is None else tuple(name for name in denied if name in mine),
+            denied=denied,
             ended_normally=reached_its_end(launch),
             ordered=ended_by_itself(launch),
             trial=trial.number,
@@ -177,7 +198,7 @@ class Bench:
         told = [
             trial
             for trial in self.oracle.trials
-            if trial.phase in _TOLD
+            if self.tells(trial)
             and trial.grant.without(frozenset(candidates)) == fixed
             and trial.grant.privileges <= self.best.privileges
         ]
@@ -187,6 +208,12 @@ class Bench:
             for trial in told
             if not self._counts_as_pass(trial) or passed[trial.grant] >= self.passes
         ]
+
+    def tells(self, trial: Trial) -> bool:
+        """Whether a trial is about what is needed; so is an observation that let through nothing more."""
+        if trial.phase == "observe":
+            return trial.grant.syscalls is not None and self.passes == 1 and not used_syscalls(trial)
+        return trial.phase in _TOLD
 
     def minimise(
         self,
@@ -213,7 +240,7 @@ class Bench:
                 self._look_for_false_passes(trial)
             return self.outcome(trial, candidates)
 
-        return minimise(
+        minimum = minimise(
             candidates,
             ask,
             algorithm=algorithm or self.plan.algorithm,
@@ -227,9 +254,11 @@ class Bench:
             blind=() if self.traces(phase) else frozenset(CAPABILITIES) & frozenset(candidates),
             known=self.known(candidates),
             presume=self.presume,
-            used=self.uses or (),
             searched=searched,
+            steady=self.presume or phase != "certify",
         )
+        self.rounds += minimum.rounds
+        return minimum
 
     def storming(self, trial: Trial) -> frozenset[Privilege]:
         """The privileges denied in a degraded trial that are known to storm then, where that matters."""

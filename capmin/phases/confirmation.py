@@ -48,15 +48,28 @@ def _launch(oracle: Oracle, engine: Engine, scenario: Scenario, stage: Stage, gr
     return launch
 
 
-def readmit(bench: Bench) -> bool:
-    """Grant again what the answer was denied when it failed: a test passed without it, and not always.
+def reconsider(bench: Bench) -> bool:
+    """Find out why the answer failed, and go back accordingly; False where nothing can be done.
 
-    From then on a grant has to pass several times. False where nothing can be done: the answer does not fail
-    on the engine that searched, or was denied nothing then, or has been taken back too often.
+    Either the tests fail now and then with everything granted, too: then all has to be proven again at their
+    rate. Or something passed by chance without a privilege that it needs: then what the answer was denied is
+    granted again, and from then on a grant has to pass several times. Nothing can be done where the answer
+    does not fail on the engine that searched, or was denied nothing then, or was taken back too often.
     """
     if bench.passes >= MOST_PASSES or bench.baseline is None:
         return False
     bench.enter("doubt")
+    if bench.baseline.flake_rate == 0.0:
+        bench.measure_flakiness()
+        if bench.baseline.flake_rate > 0.0:
+            _log.warning("the tests fail now and then for no reason: proving again")
+            return True
+    return _readmit(bench)
+
+
+def _readmit(bench: Bench) -> bool:
+    if bench.baseline is None:
+        return False
     everything = bench.baseline.grant
     most = everything.capabilities | (bench.observed or bench.most_syscalls())
     for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm):

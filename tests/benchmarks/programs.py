@@ -62,13 +62,12 @@ def _first_uses(
         if element in workload.needed
     ]
     rest = chance.sample(optional, len(optional))
-    for share, pair in ((_ALTERNATIVES, _alternatives), (_TRAPS, Trap)):
-        steps += [pair(rest.pop(), rest.pop()) for _ in range(round(share * len(optional) / 2))]
+    for _ in range(round(_ALTERNATIVES * len(optional) / 2)):
+        one, other = rest.pop(), rest.pop()
+        # It was seen to be used: so it is, elsewhere and for nothing, also where the one before it works.
+        steps += [NeedsOneOf((one, other)), Tries(other)]
+    steps += [Trap(rest.pop(), rest.pop()) for _ in range(round(_TRAPS * len(optional) / 2))]
     return steps + [Tries(element) for element in rest]
-
-
-def _alternatives(one: str, other: str) -> NeedsOneOf:
-    return NeedsOneOf((one, other))
 
 
 def _with_recurrences(first: Sequence[Step], chance: random.Random) -> list[Step]:
