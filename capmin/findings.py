@@ -12,6 +12,7 @@ from capmin.evidence import denied_attempt, telling_line, usual_lines
 from capmin.grant import Grant
 from capmin.judge import Usual, judge
 from capmin.minimise import Minimum
+from capmin.mounting import mounts_of
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.result import (
     CapabilityAnswer,
@@ -22,6 +23,7 @@ from capmin.result import (
     SyscallAnswer,
     TrialCount,
 )
+from capmin.scenario import Scenario
 from capmin.seccomp import FLOOR
 from capmin.trial import Launch, Trial, Verdict
 
@@ -75,6 +77,7 @@ def result_of(
     findings: Findings,
     *,
     image: Image,
+    scenarios: Iterable[Scenario] = (),
     engine: Engine,
     confirm_engine: Engine | None,
     denied_errno: int,
@@ -120,6 +123,7 @@ def result_of(
         files=files,
         created=created,
         user=image.user,
+        mounts=mounts_of(scenarios),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from capmin import __version__
 from capmin.errors import UsageError
+from capmin.mounting import ServiceMount
 from capmin.portable import Runtime, counterparts, missing, runtime_calls
 from capmin.privileges import Capability, Syscall
 from capmin.privileges.capability import DOCKER_DEFAULT, capability
@@ -33,7 +34,7 @@ class Profile:
 
     ``capabilities`` is None where the runtime's default ones apply, ``required`` (the system calls above the
     floor) where its default filter does: they were not searched. ``observed`` is what passing runs used;
-    ``user`` the image's own, empty for root or where it is not known.
+    ``user`` the image's own, empty for root or where it is not known; ``mounts`` what the tests ran with.
 
     The rest is where the profile is to hold, of which only the defaults were tried: ``targets`` are
     architectures (none: the one it was found on), ``runtime`` what starts the containers. With
@@ -52,6 +53,7 @@ class Profile:
     searched_by: str
     confirmed_by: str | None = None
     user: str = ""
+    mounts: tuple[ServiceMount, ...] = ()
     created: datetime | None = None
     capmin_version: str = __version__
     strictness: Strictness = Strictness.MINIMAL
@@ -207,6 +209,7 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "digest": document["image"]["digest"],
         "user": document["image"].get("user", ""),
         "architecture": architecture,
+        "mounts": tuple(ServiceMount.from_json(mount) for mount in document.get("mounts", ())),
         "capabilities": _capabilities(document["capabilities"]),
         "searched_by": document["engine"]["search"],
         "confirmed_by": document["engine"]["confirm"],

@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from capmin.mounting import ServiceMount
 from capmin.privileges import Capability, Privilege, Syscall
 
 SCHEMA = "capmin/result/1"
@@ -118,8 +119,8 @@ class Result:
 
     ``capabilities`` and ``syscalls`` are None where they were not searched; ``confirm_engine`` where nothing
     was confirmed. Engines are a name and a version: ``runc 1.1.5``. ``files`` maps what a file is for to its
-    name in the output directory. ``created`` and ``user`` (the image's own) are written only where given:
-    they are not of the contract.
+    name in the output directory. ``created``, ``user`` (the image's own) and ``mounts`` (what the scenarios
+    mount) are written only where given: they are not of the contract.
     """
 
     image_reference: str
@@ -139,6 +140,7 @@ class Result:
     files: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
     user: str | None = None
+    mounts: tuple[ServiceMount, ...] = ()
 
     @property
     def kept(self) -> frozenset[Privilege]:
@@ -169,6 +171,8 @@ class Result:
             "wall_s": _seconds(self.wall_s),
             "files": dict(self.files),
         }
+        if self.mounts:
+            document["mounts"] = [mount.to_json() for mount in self.mounts]
         if self.created is not None:
             document["created"] = timestamp(self.created)
         return document

@@ -129,6 +129,7 @@ class Session:
         result = result_of(
             findings,
             image=campaign.image,
+            scenarios=self.plan.scenarios,
             engine=engine,
             confirm_engine=confirmer if findings.confirmations else None,
             denied_errno=self.plan.denied_errno,

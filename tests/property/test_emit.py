@@ -2,6 +2,7 @@
 
 - Capabilities are those granted; system calls those allowed, with the very rules where the format has them.
 - The image's name comes through as it is, whatever is in it, where the format names the image.
+- What the tests had mounted is mounted likewise, whatever is in a path, where the format says what is.
 - A profile that lacks what a format is about gives an error, and no file.
 - The head is there, and no line of it can end the comment.
 """
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from capmin.emit import EMITTERS, emit
 from capmin.emit.provenance import lines, one_line
 from capmin.errors import UsageError
+from capmin.mounting import MountKind, ServiceMount
 from capmin.portable import Runtime
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
 from capmin.privileges.syscall import table
@@ -35,6 +37,18 @@ def subsets(names: Any) -> Any:  # noqa: ANN401 - of a NewType
     return st.none() | st.frozensets(st.sampled_from(sorted(names)))
 
 
+PATHS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).map("/{}".format)
+TMPFS = st.builds(ServiceMount, kind=st.just(MountKind.TMPFS), target=PATHS)
+VOLUMES = st.builds(
+    ServiceMount,
+    kind=st.just(MountKind.VOLUME),
+    target=PATHS,
+    source=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*", fullmatch=True),
+    read_only=st.booleans(),
+)
+BINDS = st.builds(
+    ServiceMount, kind=st.just(MountKind.BIND), target=PATHS, source=PATHS, read_only=st.booleans()
+)
 PROFILES = st.builds(
     Profile,
     image=TEXT,
@@ -47,6 +61,7 @@ PROFILES = st.builds(
     denied_errno=st.sampled_from([1, 38]),
     searched_by=TEXT,
     user=st.sampled_from(["", "0", "root", "1000", "1000:100", "www-data"]),
+    mounts=st.lists(TMPFS | VOLUMES | BINDS, max_size=3, unique_by=lambda mount: mount.target).map(tuple),
     strictness=st.sampled_from(Strictness),
     runtime=st.sampled_from(Runtime),
     targets=st.sampled_from([(), ("x86_64",), ("x86_64", "arm64")]),
@@ -81,6 +96,8 @@ def test_what_is_read_back_is_what_was_meant(file_format: str, profile: Profile)
         assert read.image == (one_line(profile.image) if file_format == "quadlet" else profile.image)
     if read.no_new_privileges is not None:
         assert read.no_new_privileges == profile.no_new_privileges
+    if read.mounts is not None:
+        assert read.mounts == profile.mounts
     check_head(text, profile, file_format)
 
 

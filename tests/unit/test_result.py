@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capmin.mounting import MountKind, ServiceMount, mounts_of
 from capmin.privileges import Capability, Syscall
 from capmin.result import (
     CapabilityAnswer,
@@ -22,6 +23,7 @@ from capmin.result import (
     schema,
     timestamp,
 )
+from capmin.scenario import PublishedFile, Scenario, Setting
 
 CHOWN, KILL = Capability("CAP_CHOWN"), Capability("CAP_KILL")
 ACCEPT, ACCESS, FUTEX = Syscall("accept4"), Syscall("access"), Syscall("futex")
@@ -59,6 +61,12 @@ RESULT = Result(
     files={"seccomp": "seccomp.json", "trials": "trials.parquet", "report": "report.html"},
 )
 
+MOUNTS = (
+    ServiceMount(kind=MountKind.BIND, target="/etc/web.conf", source="/home/me/web.conf", read_only=True),
+    ServiceMount(kind=MountKind.TMPFS, target="/run"),
+    ServiceMount(kind=MountKind.VOLUME, target="/srv", source="images", read_only=True),
+)
+
 # Copied from design.md; only the digest, "sha256:..." there, differs.
 CONTRACT = """
 {"schema": "capmin/result/1",
@@ -84,6 +92,26 @@ def test_the_document_is_the_contract_to_the_letter() -> None:
     assert list(document) == list(json.loads(CONTRACT))
 
 
+def test_mounts_are_written_where_there_are_any() -> None:
+    document = json.loads(replace(RESULT, mounts=MOUNTS).dumps())
+    assert tuple(map(ServiceMount.from_json, document["mounts"])) == MOUNTS
+    assert document["mounts"][1] == {"type": "tmpfs", "target": "/run"}
+
+
+def test_what_scenarios_mount_is_read_only_where_all_of_them_pass_with_it_so() -> None:
+    readers = Setting(read_only_volumes=(("images", "/srv"), ("keys", "/keys")), tmpfs=("/run",))
+    writers = Setting(volumes=(("pictures", "/srv"), ("cache", "/cache")))
+    files = Setting(files=(PublishedFile(source="/home/me/web.conf", target="/etc/web.conf"),))
+    found = mounts_of(Scenario(setting=setting) for setting in (readers, writers, files))
+    assert [(each.target, each.kind.value, each.source, each.read_only) for each in found] == [
+        ("/cache", "volume", "cache", False),
+        ("/etc/web.conf", "bind", "/home/me/web.conf", True),
+        ("/keys", "volume", "keys", True),
+        ("/run", "tmpfs", "", False),
+        ("/srv", "volume", "images", False),
+    ]
+
+
 def test_lists_are_sorted_capabilities_before_system_calls() -> None:
     entries = tuple(CertificateEntry(privilege=name, trial=1) for name in (ACCEPT, KILL, ACCESS, CHOWN))
     document = replace(RESULT, ceiling=frozenset({KILL, CHOWN}), certificate=entries).to_json()
@@ -98,6 +126,7 @@ def test_lists_are_sorted_capabilities_before_system_calls() -> None:
         replace(RESULT, capabilities=None, syscalls=None, confirm_engine=None),
         replace(RESULT, confirmation=Confirmation(passed=0, runs=0), certificate=(), scenarios=()),
         replace(RESULT, created=datetime(2026, 11, 21, tzinfo=UTC), user="1000:1000"),
+        replace(RESULT, mounts=MOUNTS),
     ],
 )
 def test_documents_satisfy_their_schema(result: Result) -> None:

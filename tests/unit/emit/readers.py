@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from capmin.mounting import MountKind, ServiceMount
 from capmin.privileges.capability import CAPABILITIES
 from capmin.seccomp import SeccompProfile, resolve_docker
 
@@ -29,6 +30,7 @@ class Read:
     image: str | None = None
     user: int | None = None
     no_new_privileges: bool | None = None
+    mounts: tuple[ServiceMount, ...] | None = None
 
 
 def yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML can hold
@@ -71,12 +73,24 @@ def run_script(text: str) -> Read:
 
 
 def compose(text: str) -> Read:
-    [service] = yaml(text)["services"].values()
+    document = yaml(text)
+    [service] = document["services"].values()
     options = (service or {}).get("security_opt", [])
+    mounts = tuple(compose_mount(mount) for mount in service.get("volumes", []))
+    named = {mount.source for mount in mounts if mount.kind is MountKind.VOLUME}
+    assert set(document.get("volumes", {})) == named
     return Read(
         capabilities=capabilities(service.get("cap_add", [])) if "cap_drop" in service else None,
         no_new_privileges="no-new-privileges:true" in options,
+        mounts=mounts,
     )
+
+
+def compose_mount(mount: dict[str, Any]) -> ServiceMount:
+    """A mount as Compose understands it; ``$$`` is its way to write a dollar, and one alone a variable."""
+    paths = {key: mount[key] for key in ("source", "target") if key in mount}
+    assert not any("$" in path.replace("$$", "") for path in paths.values())
+    return ServiceMount.from_json(mount | {key: path.replace("$$", "$") for key, path in paths.items()})
 
 
 def kubernetes(text: str) -> Read:
