@@ -1,24 +1,29 @@
 """What is known of the workloads is what a search finds, and what `results/` and the READMEs say.
 
 - Searched on runc, a workload needs exactly the capabilities of its expected.json.
+- With the scenario of the first start alone fewer are found: it is the restart that asks for the rest, and
+  `capmin explain` names it.
 - The committed results are of these workloads, confirmed every time, with a proof for every capability.
 - Each README has a line on every capability needed, and on no other.
 """
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capmin.explain import explain
+from capmin.explain.model import KEPT as KEPT_FATES
+from capmin.records import load
 from capmin.seccomp import FLOOR, SeccompProfile
 from capmin.workload import find_workloads
 from tests.integration.searching import Searcher
 
 ROOT = Path(__file__).parents[2]
 WORKLOADS = find_workloads(ROOT / "workloads")
-# Not yet: postgres, sshd and the imageboard, whose whole campaigns have not been confirmed.
 COMMITTED = [workload for workload in WORKLOADS if (ROOT / "results" / workload.name).is_dir()]
 KEPT = ("result.json", "seccomp.json", "run.sh", "trials.csv", "trials.parquet", "search.png")
 
@@ -35,6 +40,18 @@ def name(workload: Path) -> str:
     return workload.name
 
 
+def only(workload: Path, scenario: str, folder: Path) -> Path:
+    """A copy of a workload, of the same name, with one of its scenarios."""
+    copy = folder / workload.name
+    shutil.copytree(workload, copy)
+    file = copy / "workload.toml"
+    head, *scenarios = re.split(r"^(?=\[\[scenario\]\]$)", file.read_text(), flags=re.MULTILINE)
+    kept = [text for text in scenarios if f'name = "{scenario}"' in text]
+    assert len(kept) == 1
+    file.write_text(head + kept[0])
+    return copy
+
+
 def capabilities(search: Searcher, workload: Path) -> list[str]:
     done = search("--workload", str(workload), "--engine", "runc", "--no-syscalls", "--fresh")
     required: list[str] = done.result["capabilities"]["required"]
@@ -46,6 +63,26 @@ def capabilities(search: Searcher, workload: Path) -> list[str]:
 @pytest.mark.parametrize("workload", SEARCHED, ids=name)
 def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
     assert capabilities(search, workload) == expected(workload)["capabilities"]
+
+
+@pytest.mark.engine("runc")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("workload", [each for each in COMMITTED if "only" in expected(each)], ids=name)
+def test_one_scenario_alone_asks_for_less(search: Searcher, workload: Path, tmp_path: Path) -> None:
+    for scenario, known in expected(workload)["only"].items():
+        assert set(known) < set(expected(workload)["capabilities"])
+        assert capabilities(search, only(workload, scenario, tmp_path)) == known
+
+
+@pytest.mark.parametrize("workload", [each for each in COMMITTED if "only" in expected(each)], ids=name)
+def test_an_explanation_names_the_scenario_that_asked(workload: Path) -> None:
+    reasons = explain(load(ROOT / "results" / workload.name)).of(*KEPT_FATES)
+    asked = {reason.privilege: reason.scenario for reason in reasons if reason.is_capability}
+    assert set(asked) == set(expected(workload)["capabilities"])
+    for scenario, known in expected(workload)["only"].items():
+        of_others = {asked[name] for name in asked if name not in known}
+        assert None not in of_others
+        assert scenario not in of_others
 
 
 @pytest.mark.parametrize("workload", COMMITTED, ids=name)
