@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "init": "Write a commented workload file for an image, from what the image says of itself.",
         "doctor": "Tell what this host can do, and what to do about the rest.",
         "image": "List and remove unpacked images.",
-        "workload": "List, check and build workloads.",
+        "workload": "List, check, build and compose workloads.",
     }
 )
 

@@ -33,6 +33,11 @@ class Workload:
         """What engines find the image by, once it is built."""
         return self.image if isinstance(self.image, str) else self.image.reference
 
+    @property
+    def is_built(self) -> bool:
+        """Whether capmin builds the image, so that no registry has it."""
+        return not isinstance(self.image, str)
+
     def build(self, *, fresh: bool = False) -> str:
         """Have the image, and its companions', in capmin's cache, built if need be; gives its reference.
 

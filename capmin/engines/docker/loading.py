@@ -5,7 +5,7 @@ from pathlib import Path
 from capmin.engines import Image
 from capmin.engines._locks import workspace
 from capmin.engines.docker import images
-from capmin.engines.docker.daemon import Daemon
+from capmin.engines.docker.daemon import Daemon, connect
 from capmin.engines.docker.faults import daemon_faults
 from capmin.engines.image_archive import write_docker_archive
 from capmin.engines.image_reference import source_of, with_tag
@@ -41,6 +41,23 @@ def find(daemon: Daemon, reference: str, cache_dir: Path) -> Image:
         with RootfsCache(cache_dir, daemon.address) as cache:
             return _from_cache(daemon, cache.image(reference), cache_dir)
     return _named(daemon, reference)
+
+
+def load_named(reference: str, cache_dir: Path) -> None:
+    """Have an image in the daemon under its own name, for who starts containers by that.
+
+    Raises:
+        ImageError: there is none of that name.
+        EngineError: no daemon answers.
+    """
+    daemon = connect(None)
+    try:
+        image = find(daemon, reference, cache_dir)
+        with daemon_faults(daemon.address):
+            repository, _, tag = with_tag(reference).rpartition(":")
+            daemon.client.tag(image.handle, repository, tag)
+    finally:
+        daemon.client.close()
 
 
 def _named(daemon: Daemon, name: str) -> Image:
