@@ -140,8 +140,7 @@ class RuncContainer:
             if namespace is None:
                 yield None
             else:
-                launch = self._launch
-                yield Network(namespace=namespace, hostname=launch.hostname, names=launch.names)
+                yield Network(namespace=namespace, hostname=self._launch.hostname, etc=self._etc)
 
     def network_namespace(self) -> Path | None:
         init = self._init_process()
@@ -206,14 +205,20 @@ class RuncContainer:
         return self._granted
 
     @property
+    def _etc(self) -> Path:
+        """Where the files are that all on one network have."""
+        return self._path if self._launch.network is None else self._launch.network.etc
+
+    @property
     def launched(self) -> bool:
         """Whether runc went as far as execve: only then it writes its pid file (utils_linux.go)."""
         return self._init_process() is not None
 
     def _write_bundle(self, overlay: Overlay) -> None:
         launch = self._launch
-        bundle = launch.bundle(root=overlay.root, etc=self._path, cgroup=self._cgroup)
-        write_etc(self._path, launch.hostname, launch.names)
+        bundle = launch.bundle(root=overlay.root, etc=self._etc, cgroup=self._cgroup)
+        if launch.network is None:
+            write_etc(self._path, launch.hostname, launch.spec.names)
         (self._path / "config.json").write_text(json.dumps(config(bundle, self._site.host)))
 
     def _launched(self) -> tuple[Fostered, OutputTail]:

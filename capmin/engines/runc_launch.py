@@ -28,11 +28,14 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
-    """What a container shares with those on its network: a path to the namespace, and its names."""
+    """What a container shares with those on its network, as with Docker.
+
+    A path to the namespace, and the host directory with the hosts, hostname and resolv.conf of the first.
+    """
 
     namespace: str
     hostname: str
-    names: tuple[str, ...]
+    etc: Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,10 +52,6 @@ class Launch:
     @property
     def hostname(self) -> str:
         return self.identity if self.network is None else self.network.hostname
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.spec.names if self.network is None else self.network.names
 
     @property
     def argv(self) -> Command:

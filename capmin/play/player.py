@@ -11,6 +11,7 @@ from capmin.play.broken import Broken
 from capmin.play.clock import Clock
 from capmin.play.companions import start_companions
 from capmin.play.liveness import Watch
+from capmin.play.names import asked_by_dns
 from capmin.play.readiness import is_ready
 from capmin.play.settings import searched_spec, volume_names
 from capmin.play.stage import Stage
@@ -80,6 +81,10 @@ class _Player:
                     clock=self._clock,
                     stack=stack,
                 )
+                if self._network is not None:
+                    names = {companion.name for companion in self._scenario.companions}
+                    names |= {self._scenario.alias} - {""}
+                    stack.enter_context(asked_by_dns(self._network, frozenset(names)))
 
     def run(self) -> None:
         """Go through the phases.
