@@ -47,16 +47,23 @@ class Baseline:
 
 
 def find_baseline(
-    oracle: Oracle, executor: Executor, *, usual: Grant, ceiling: Grant, runs: int = RUNS
+    oracle: Oracle,
+    executor: Executor,
+    *,
+    usual: Grant,
+    ceiling: Grant,
+    runs: int = RUNS,
+    first: Trial | None = None,
 ) -> Baseline:
     """Run the scenarios under the usual grant, or, where they cannot work there, under the ceiling.
 
-    Repeats run side by side, as trials will: the times are those of a machine as busy as it will be.
+    Repeats run side by side, as trials will: the times are those of a machine as busy as it will be. A trial
+    that was made with as much granted can be the ``first`` of them.
 
     Raises:
         BaselineError: they fail under the ceiling too.
     """
-    first = oracle.ask(usual, phase="baseline")
+    first = first or oracle.ask(usual, phase="baseline")
     grant = usual
     trials: tuple[Trial, ...] = (first,)
     if first.verdict is not Verdict.WORKS and ceiling != usual:

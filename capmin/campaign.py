@@ -150,6 +150,7 @@ class Campaign:
             baseline=replace(bench.baseline, usual=bench.oracle.usual),
             searched_capabilities=self._plan.capabilities,
             observed=bench.observed,
+            uses=bench.uses or {},
             minimum=bench.minimum,
             alternatives=tuple(frozenset(map(Capability, names)) for names in bench.alternatives),
             alternatives_complete=bench.alternatives_complete,

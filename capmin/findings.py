@@ -3,7 +3,7 @@
 import platform
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from capmin.baseline import Baseline
@@ -33,16 +33,17 @@ class Findings:
     """The best so far: ``grant`` passed, and is the answer where ``minimum`` leaves nothing undecided.
 
     ``searched_capabilities`` says whether they were to be reduced; ``observed`` is None where system calls
-    were not searched or could not be observed. Each of ``confirmations`` holds the launches of all scenarios
-    with the files as written. ``alternatives`` are other minimal sets of capabilities, found with the default
-    filter; ``alternatives_complete`` is None where they were not looked for. Searching and proving took
-    ``rounds`` of trials side by side.
+    were not searched or could not be observed, and ``uses`` counts them in one launch at most. Each of
+    ``confirmations`` holds the launches of all scenarios with the files as written. ``alternatives`` are
+    other minimal sets of capabilities, found with the default filter; ``alternatives_complete`` is None where
+    they were not looked for. Searching and proving took ``rounds`` of trials side by side.
     """
 
     grant: Grant
     baseline: Baseline
     searched_capabilities: bool
     observed: frozenset[Syscall] | None
+    uses: Mapping[Syscall, int] = field(default_factory=dict)
     minimum: Minimum[Privilege] | None
     alternatives: tuple[frozenset[Capability], ...] = ()
     alternatives_complete: bool | None = None
@@ -112,6 +113,7 @@ def result_of(
         else SyscallAnswer(
             required=grant.syscalls,
             observed=findings.observed or frozenset(),
+            uses=findings.uses,
             floor=FLOOR,
             degraded=grant.syscalls & degraded,
             denied_errno=denied_errno,

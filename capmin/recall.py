@@ -56,3 +56,9 @@ def recalled_observation(document: Document) -> frozenset[Syscall]:
     """The system calls that passing launches used then."""
     syscalls = document["syscalls"]
     return frozenset() if syscalls is None else frozenset(map(Syscall, syscalls["observed"]))
+
+
+def recalled_uses(document: Document) -> dict[Syscall, int]:
+    """How often one launch made each call then; empty where the result does not say."""
+    syscalls = document["syscalls"]
+    return {} if syscalls is None else {Syscall(name): n for name, n in syscalls.get("uses", {}).items()}

@@ -61,10 +61,15 @@ class CapabilityAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyscallAnswer:
-    """The system calls needed above the floor; ``observed`` is what passing runs used."""
+    """The system calls needed above the floor; ``observed`` is what passing runs used.
+
+    ``uses`` counts them, and those that Docker's own filter denies, in one launch at most; it is empty where
+    that was not observed, and then not written.
+    """
 
     required: frozenset[Syscall]
     observed: frozenset[Syscall]
+    uses: Mapping[Syscall, int] = field(default_factory=dict)
     floor: frozenset[Syscall]
     degraded: frozenset[Syscall] = frozenset()
     denied_errno: int
@@ -231,7 +236,7 @@ def _syscalls(answer: SyscallAnswer | None) -> dict[str, Any] | None:
         "floor": sorted(answer.floor),
         "degraded": sorted(answer.degraded),
         "errno": errno.errorcode[answer.denied_errno],
-    }
+    } | ({"uses": dict(sorted(answer.uses.items()))} if answer.uses else {})
 
 
 def _entry(entry: CertificateEntry) -> dict[str, Any]:

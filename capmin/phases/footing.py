@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from capmin.baseline import RUNS, extended, find_baseline
 from capmin.grant import Grant
-from capmin.observation import observe_syscalls, used_syscalls
+from capmin.observation import denied_syscalls, observe_syscalls, observe_the_rest, used_syscalls
 from capmin.phases.bench import Bench
 from capmin.privileges.capability import DOCKER_DEFAULT
+from capmin.recall import recalled_observation, recalled_uses
+from capmin.trial import Trial, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ def find_footing(bench: Bench) -> None:
         usual=usual,
         ceiling=ceiling,
         runs=1 if bench.before is not None else runs,
+        first=_first_of_warm_start(bench, usual),
     )
     if bench.baseline.grant != usual:
         _log.warning("the tests fail under Docker's default grant: searching down from the ceiling")
@@ -47,6 +50,23 @@ def find_footing(bench: Bench) -> None:
         )
     _compare_with_it(bench)
     bench.improve(bench.baseline.grant)
+
+
+def _first_of_warm_start(bench: Bench, usual: Grant) -> Trial | None:
+    """A launch that shows what is used now and was not when an earlier result was found.
+
+    How often the rest is used that result says. Where nothing is new, the launch ran at full speed, and is
+    the whole baseline: so a search that only has to prove an old answer takes two trials beyond its proofs.
+    """
+    if bench.before is None or not _observes(bench):
+        return None
+    uses = recalled_uses(bench.before)
+    if not uses:
+        return None
+    trial = observe_the_rest(bench.oracle, usual, recalled_observation(bench.before))
+    new = used_syscalls(trial)
+    bench.uses = uses | denied_syscalls(trial) | new
+    return trial if trial.verdict is Verdict.WORKS and not new else None
 
 
 def observe(bench: Bench) -> None:
@@ -69,6 +89,12 @@ def observe(bench: Bench) -> None:
                 grant, phase="observe", adapt=lambda stage: replace(stage, observe_capabilities=True)
             )
     _compare_with_it(bench)
+
+
+def count_uses(bench: Bench) -> None:
+    """Have uses counted, if they can be and were not: without them no storm would be told from use."""
+    if bench.uses is None and _observes(bench):
+        observe(bench)
 
 
 def _observes(bench: Bench) -> bool:

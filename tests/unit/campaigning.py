@@ -16,6 +16,7 @@ from capmin.grant import Grant
 from capmin.oracle import Oracle
 from capmin.play.stage import stage_for
 from capmin.privileges import Capability, Syscall
+from capmin.recall import Document
 from capmin.scenario import Scenario
 from capmin.trial import Attempt, Launch, Trial
 
@@ -98,6 +99,7 @@ def campaign_on(
     *,
     recorder: Memory | None = None,
     notes: Notes | None = None,
+    before: Document | None = None,
     **plan: Any,  # noqa: ANN401 - Plan's
 ) -> Campaign:
     """A campaign that has not run yet."""
@@ -109,6 +111,7 @@ def campaign_on(
         recorder=recorder or Memory(),
         executor=ThreadPoolExecutor(plan.get("workers", 1)),
         watcher=notes or Notes(),
+        before=before,
     )
 
 
