@@ -19,6 +19,7 @@ from capmin.engines.debian_archive import apt_options, archives
 from capmin.engines.image_config import DEFAULT_PATH, Document, host_architecture, plain_document
 from capmin.engines.image_source import Unpacked
 from capmin.engines.rootfs import RootfsCache
+from capmin.engines.tree_contents import contents
 from capmin.errors import EngineError
 from capmin.scenario import Command
 
@@ -102,7 +103,7 @@ class _Build:
         parts = {
             "builder": [_BUILDER, EPOCH_S, host_architecture(), os.environ.get("CAPMIN_DEBIAN_MIRROR")],
             "debian": [recipe.suite, recipe.variant, sorted(recipe.packages)],
-            "files": _contents(recipe.files) if recipe.files else None,
+            "files": contents(recipe.files) if recipe.files else None,
             "run": recipe.run,
             "configuration": recipe.configuration,
         }
@@ -199,15 +200,3 @@ def _settle(rootfs: Path) -> None:
             seconds = min(int(path.lstat().st_mtime), EPOCH_S)
             os.utime(path, (seconds, seconds), follow_symlinks=False)
     os.utime(rootfs, (EPOCH_S, EPOCH_S))
-
-
-def _contents(files: Path) -> list[list[str]]:
-    """Every file's path, kind and digest."""
-    found = []
-    for path in sorted(files.rglob("*")):
-        if path.is_symlink():
-            found.append([str(path.relative_to(files)), "link", str(path.readlink())])
-        elif path.is_file():
-            kind = "program" if os.access(path, os.X_OK) else "file"
-            found.append([str(path.relative_to(files)), kind, hashlib.sha256(path.read_bytes()).hexdigest()])
-    return found

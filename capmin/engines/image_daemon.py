@@ -1,4 +1,4 @@
-"""Images of a Docker daemon: which it has, and how to get one out."""
+"""Images of a Docker daemon: which it has, how to get one out, and how to have one built."""
 
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,37 @@ def save(name: str, docker_host: str | None, archive: "Path") -> None:
         with daemon_faults(daemon.address), archive.open("wb") as file:
             for chunk in daemon.client.get_image(name):
                 file.write(chunk)
+    finally:
+        daemon.client.close()
+
+
+def build(file: "Path", name: str, docker_host: str | None, *, fresh: bool) -> None:
+    """Have the daemon build a Containerfile with its directory, as ``docker build`` does, under a name.
+
+    Containers of the steps are removed, also of one that fails.
+
+    Raises:
+        NoDaemonError: no daemon answers.
+        ImageError: a step failed.
+    """
+    from docker.errors import APIError  # noqa: PLC0415 - as above
+
+    from capmin.engines.docker.faults import daemon_faults, explanation  # noqa: PLC0415 - as above
+
+    daemon = _daemon(docker_host)
+    said: list[str] = []
+    try:
+        with daemon_faults(daemon.address):
+            try:
+                for line in daemon.client.build(
+                    path=str(file.parent), dockerfile=file.name, tag=name, nocache=fresh, rm=True,
+                    forcerm=True, decode=True,
+                ):  # fmt: skip
+                    if "error" in line:
+                        raise ImageError(f"cannot build {file}: {' '.join([*said[-1:], line['error']])}")
+                    said += str(line.get("stream") or "").strip().splitlines()
+            except APIError as error:
+                raise ImageError(f"cannot build {file}: {explanation(error)}") from error
     finally:
         daemon.client.close()
 

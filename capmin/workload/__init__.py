@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from capmin.engines import Image
+from capmin.engines import Image, containerfile
+from capmin.engines.containerfile import ContainerfileRecipe
 from capmin.engines.debian import DebianRecipe, build
 from capmin.engines.places import cache_dir
 from capmin.engines.rootfs import RootfsCache
@@ -23,7 +24,7 @@ class Workload:
     name: str
     path: Path
     description: str
-    image: str | DebianRecipe
+    image: str | DebianRecipe | ContainerfileRecipe
     scenarios: tuple[Scenario, ...]
     others: tuple["Workload", ...] = ()
     """Those whose images are companions here."""
@@ -42,9 +43,12 @@ class Workload:
         """Have the image, and its companions', in capmin's cache, built if need be; gives its reference.
 
         Raises:
-            EngineError: mmdebstrap is missing or failed.
+            ImageError: a step of its Containerfile failed.
+            EngineError: what builds it is missing or failed.
         """
-        if isinstance(self.image, DebianRecipe):
+        if isinstance(self.image, ContainerfileRecipe):
+            containerfile.build(self.image, cache_dir(), fresh=fresh)
+        elif isinstance(self.image, DebianRecipe):
             with RootfsCache(cache_dir()) as cache:
                 build(self.image, cache, fresh=fresh)
         for other in self.others:
@@ -129,6 +133,8 @@ def build_recipe(path: Path, cache: RootfsCache) -> Image:
     document = read_document(path)
     table = document.parse(WorkloadTable)
     image = _image(table.image, table.image.name or _name_of(path), document)
+    if isinstance(image, ContainerfileRecipe):
+        raise document.error(("image", "containerfile"), "only for workloads: give debian or reference")
     return cache.image(image) if isinstance(image, str) else build(image, cache)
 
 
@@ -148,9 +154,14 @@ def _check_scenarios(table: WorkloadTable, document: Document) -> None:
             )
 
 
-def _image(table: ImageTable, name: str, document: Document) -> str | DebianRecipe:
+def _image(table: ImageTable, name: str, document: Document) -> str | DebianRecipe | ContainerfileRecipe:
     if table.reference is not None:
         return table.reference
+    if table.containerfile is not None:
+        file = document.path.parent / table.containerfile
+        if not file.is_file():
+            raise document.error(("image", "containerfile"), f"there is no file {file}")
+        return ContainerfileRecipe(name=name, file=file.absolute(), origin=document.path.absolute())
     files = document.path.parent / table.files if table.files else None
     if files and not files.is_dir():
         raise document.error(("image", "files"), f"there is no directory {files}")

@@ -21,9 +21,10 @@ class DebianTable(Table):
 
 
 class ImageTable(Table):
-    """Where the image comes from; all but ``reference`` and ``name`` is for one that is built."""
+    """Where the image comes from; what is after ``name`` is for one that is made of Debian's packages."""
 
     reference: str | None = None
+    containerfile: str | None = None
     debian: DebianTable | None = None
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")] | None = None
     files: str | None = None
@@ -40,13 +41,14 @@ class ImageTable(Table):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.reference is None) == (self.debian is None):
-            raise PydanticCustomError("origin", "give either reference or debian")
-        extra = self.model_fields_set - {"reference", "name"}
-        if self.reference is not None and extra:
+        origins = self.model_fields_set & {"reference", "containerfile", "debian"}
+        if len(origins) != 1:
+            raise PydanticCustomError("origin", "give one of reference, containerfile and debian")
+        extra = self.model_fields_set - {*origins, "name"}
+        if self.debian is None and extra:
             listed = ", ".join(sorted(extra))
             raise PydanticCustomError(
-                "origin", "{listed}: only for an image that is built", {"listed": listed}
+                "origin", "{listed}: only for an image that is made with debian", {"listed": listed}
             )
         return self
 

@@ -142,7 +142,7 @@ def test_workloads_of_this_repository(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        (("name =", "nam ="), 5, r"image\.nam: no such key \(there are reference, debian, name, "),
+        (("name =", "nam ="), 5, r"image\.nam: no such key \(there are reference, containerfile, debian, "),
         (
             ("suite =", "suit ="),
             4,
@@ -155,7 +155,7 @@ def test_workloads_of_this_repository(folder: Path) -> None:
         (('test = ["nginx", "-t"]', 'name = "first"\ntest = "true"'), 24, "another scenario 'first'"),
         (('test = ["nginx", "-t"]', 'test = "true"\ntest_image = "a"'), 23, "set service = true"),
         (('"nginx-light"', '"nginx; rm"'), 4, r"image\.debian\.packages\[1\]: "),
-        (('name = "web"', 'reference = "nginx:1"'), 3, "image: give either reference or debian"),
+        (('name = "web"', 'reference = "nginx:1"'), 3, "image: give one of reference, containerfile and"),
         (('"minbase"', '"minibase"'), 4, r"image\.debian\.variant: .*'essential', 'minbase' or 'extract'"),
         (('files = "files"', 'files = "none"'), 6, r"image\.files: there is no directory"),
         (('working_dir = "/srv"', 'working_dir = "srv"'), 12, r"image\.working_dir: "),
@@ -181,7 +181,12 @@ def test_several_mistakes_are_counted(tmp_path: Path) -> None:
     [
         ("[image\n", r"not TOML: .*line 1"),
         ('[image]\nreference = "a"\n', r"workload.toml:1: has no \[\[scenario\]\]"),
-        ('[image]\nreference = "a"\nuser = "b"\n', "user: only for an image that is built"),
+        ('[image]\nreference = "a"\nuser = "b"\n', "user: only for an image that is made with debian"),
+        ('[image]\ncontainerfile = "a"\nrun = ["b"]\n', "run: only for an image that is made with debian"),
+        (
+            '[image]\ncontainerfile = "none"\n[[scenario]]\ntest = "true"\n',
+            r"workload.toml:2: image.containerfile: there is no file .*/none",
+        ),
         ('[[scenario]]\ntest = "true"\n', "image: is missing"),
     ],
 )
