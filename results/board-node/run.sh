@@ -1,7 +1,7 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T22:06:41Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-21T23:05:22Z from its result.json, strictness minimal
 # for capmin/board-node:latest
-# digest sha256:76e25bd79b2e21880c496adda97d7095a15aec242e71e2c8a4591951cfa647a4, architecture x86_64
+# digest sha256:6098a96aa7b661a825e9110eb48690d9e4303fb55c0b72c278b58fe25b98a722, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5
 #
 # Usage: ./run.sh [DOCKER RUN OPTION...] [-- COMMAND [ARGUMENT...]]
