@@ -1,7 +1,7 @@
 """What searches of real programs cost, and whether brute force finds their answers right.
 
-    python -m tests.benchmarks.real_programs [--only NAME]... [--proofs exact|presumed]
-                                             [--output DIR] [--json]
+    python -m tests.benchmarks.real_programs [--kind syscalls|capabilities] [--only NAME]...
+                                             [--proofs exact|presumed] [--output DIR] [--json]
 
 Each program of ``real_programs.toml`` is searched for system calls by ``capmin search`` on the runc engine,
 and then once more with the same store, so that the answer found is remembered. Each case of
@@ -147,6 +147,7 @@ def _search_entry(each: Search, checked: Checked) -> dict[str, Any]:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.real_programs")
+    parser.add_argument("--kind", choices=[kind.name.lower() for kind in Kind])
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="of a program or a case")
     parser.add_argument("--proofs", choices=[kind.value for kind in Proofs], help="as of capmin search")
     parser.add_argument("--output", type=Path, metavar="DIR", help="keeps the searches: a new directory")
@@ -162,7 +163,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run and print; 1 where a search has failed, or an answer is wrong."""
     chosen = parse(arguments)
-    cases = [case for case in every_case() if not chosen.only or case.scenario.name in chosen.only]
+    cases = [
+        case
+        for case in every_case()
+        if chosen.kind in (None, case.kind.name.lower())
+        and (not chosen.only or case.scenario.name in chosen.only)
+    ]
     options = () if chosen.proofs is None else ("--proofs", chosen.proofs)
     every: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="capmin-") as scratch:
