@@ -183,4 +183,5 @@ def _count(trials: tuple[Trial, ...], kept: int) -> TrialCount:
         lower_bound=kept + 1,
         launches=len(launches),
         unresolved=sum(judge(launch, Usual())[0] is Verdict.UNRESOLVED for launch in launches),
+        waited_s=sum(launch.waited_s for launch in launches),
     )

@@ -77,12 +77,17 @@ class SyscallAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialCount:
-    """What the search cost."""
+    """What the search cost.
+
+    In ``waited_s`` of its launches' time nothing was done but wait for a success, in vain or not; None where
+    that is not known.
+    """
 
     total: int
     lower_bound: int
     launches: int
     unresolved: int
+    waited_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,13 +253,13 @@ def _entry(entry: CertificateEntry) -> dict[str, Any]:
     } | ({"proof": "presumed"} if entry.presumed else {})
 
 
-def _trials(count: TrialCount) -> dict[str, int]:
+def _trials(count: TrialCount) -> dict[str, float]:
     return {
         "total": count.total,
         "lower_bound": count.lower_bound,
         "launches": count.launches,
         "unresolved": count.unresolved,
-    }
+    } | ({} if count.waited_s is None else {"waited_s": _seconds(count.waited_s)})
 
 
 def _confirmation(confirmation: Confirmation) -> dict[str, Any]:

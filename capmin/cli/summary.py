@@ -15,6 +15,7 @@ def summary(result: Result, directory: Path) -> str:
             f"  proven        {_proof(result)}",
             f"  confirmed     {_confirmation(result)}",
             f"  cost          {_cost(result)}",
+            *_waiting(result),
             f"  written to    {directory}/: {', '.join(sorted(result.files.values()))}",
         ]
     )
@@ -55,6 +56,13 @@ def _confirmation(result: Result) -> str:
         return "no"
     share = f"{confirmation.passed} of {confirmation.runs}"
     return f"{share} launches of the files as written, on {result.confirm_engine}"
+
+
+def _waiting(result: Result) -> list[str]:
+    waited_s = result.trials.waited_s
+    return (
+        [f"  waiting       {waited_s:.1f} s, for launches to succeed or time to run out"] if waited_s else []
+    )
 
 
 def _cost(result: Result) -> str:

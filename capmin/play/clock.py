@@ -66,29 +66,36 @@ class Clock:
             Broken: the phase has taken too long.
         """
         pause_s = FIRST_PAUSE_S
-        begun = time.monotonic()
+        begun, waited_s = time.monotonic(), self.waited_s
         while not holds():
             if self.left_s() == 0.0:
-                self.waited_s += time.monotonic() - begun
+                self.waited_s = waited_s + time.monotonic() - begun
                 raise Broken
             pause(pause_s)
             pause_s = min(LONGEST_PAUSE_S, 1.5 * pause_s)
-            self.waited_s += time.monotonic() - begun
-            begun = time.monotonic()
+            # What the attempt itself has counted is in that time.
+            self.waited_s = waited_s + time.monotonic() - begun
 
     def end_of(self, container: Container, most_s: float = math.inf) -> Exit | None:
         """How a container ends, within the phase and the time given; None: not in time."""
-        deadline = time.monotonic() + most_s
-        while (left_s := min(self.left_s(), deadline - time.monotonic())) > 0.0:
+        begun = time.monotonic()
+        while (left_s := min(self.left_s(), begun + most_s - time.monotonic())) > 0.0:
             if (end := container.wait(left_s)) is not None:
                 return end
-        return container.wait(0.0)
+        return self._in_vain(container.wait(0.0), begun)
 
     def end_beside(self, container: Container, service: Container) -> Exit | None:
         """The same of what runs beside a service; None, too, soon after the service has ended."""
+        begun = time.monotonic()
         while (left_s := self.left_s()) > 0.0:
             # What depends on the service may have noticed its end, and be about to say so.
             gone = service.wait(0.0) is not None
             if (end := container.wait(min(left_s, SLICE_S))) is not None or gone:
                 return end
-        return container.wait(0.0)
+        return self._in_vain(container.wait(0.0), begun)
+
+    def _in_vain(self, end: Exit | None, begun: float) -> Exit | None:
+        """An end at the last moment, or none, in which case all since ``begun`` was waiting."""
+        if end is None:
+            self.waited_s += time.monotonic() - begun
+        return end

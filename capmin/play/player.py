@@ -223,10 +223,13 @@ class _Player:
     def _stop(self) -> None:
         stop, container = self._scenario.stop, self._running
         number = signal_number(stop.signal or self._stage.image.stop_signal)
+        sent_s = self._clock.elapsed_s
         container.signal(number)
         end = self._clock.end_of(container, most_s=stop.limit_s)
         if end is None:
-            raise Broken(trouble=f"it did not stop within {stop.limit_s:g} s of signal {number}")
+            # The phase's own limit, from the baseline, is mostly the shorter one.
+            waited_s = self._clock.elapsed_s - sent_s
+            raise Broken(trouble=f"it did not stop within {waited_s:.1f} s of signal {number}")
         if end.code not in (stop.exit_codes or (0, 128 + number)):
             raise Broken(trouble=f"it ended with exit code {end.code} when it was stopped")
         self.let_go()

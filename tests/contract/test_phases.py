@@ -214,7 +214,7 @@ def test_time_limits_hold_for_each_phase(bench: Bench) -> None:
 def test_companions_have_names_and_volumes_in_common(bench: Bench) -> None:
     store = bench.configured(entrypoint=("sh", "-c", SERVICE))
     companion = Companion(name="store", image=store.reference, setting=DATA, ready=Ready(port=8080))
-    script = "busybox wget -q -O - http://store:8080/starts; cat /shared/starts; grep -c store /etc/hosts"
+    script = "busybox wget -q -O - http://store:8080/starts; cat /shared/starts; grep -c 'nameserver 127.0.0.11' /etc/resolv.conf"
     launch = played(
         bench,
         f"{script}; trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done",
@@ -254,3 +254,12 @@ def test_a_program_that_is_run_twice(bench: Bench) -> None:
     thrice = replace(scenario, phases=(Phase.TEST,) * 4)
     launch = play(bench.engine, thrice, stage, NOTHING)
     assert (launch.phase, launch.exit_code) == ("test 3", 1)
+
+
+def test_time_waited_in_vain_is_counted_once(bench: Bench) -> None:
+    for launch in (
+        played(bench, test=("sleep", "60"), limit_s=0.4),
+        played(bench, test=("sleep", "60"), ready=Ready(command=("true",)), limit_s=0.4),
+    ):
+        assert (launch.timed_out, launch.phase) == (True, "test")
+        assert 0.3 < launch.waited_s < launch.duration_s

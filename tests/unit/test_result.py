@@ -92,6 +92,11 @@ def test_the_document_is_the_contract_to_the_letter() -> None:
     assert list(document) == list(json.loads(CONTRACT))
 
 
+def test_time_waited_is_written_where_it_is_known() -> None:
+    document = replace(RESULT, trials=replace(RESULT.trials, waited_s=1.23456)).to_json()
+    assert document["trials"]["waited_s"] == 1.235
+
+
 def test_mounts_are_written_where_there_are_any() -> None:
     document = json.loads(replace(RESULT, mounts=MOUNTS).dumps())
     assert tuple(map(ServiceMount.from_json, document["mounts"])) == MOUNTS
