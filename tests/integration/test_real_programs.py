@@ -36,7 +36,7 @@ def row(
 
     def run_case(kind: Kind, scenario: Scenario) -> Row:
         case = Case(kind=kind, image=image, scenario=scenario)
-        return run(case, engines.open("runc"), tmp_path / scenario.name, ())
+        return run(case, engines.open("runc"), tmp_path / scenario.name, ("--confirm", "2"))
 
     return run_case
 
