@@ -66,7 +66,7 @@ def _service(
     service: Service, earlier: Sequence[Service], services: Sequence[Service], directory: Path
 ) -> dict[str, Any]:
     scenario = service.scenario
-    keys: dict[str, Any] = {"image": _literal(service.workload.reference)}
+    keys: dict[str, Any] = {"image": _literal(service.image)}
     if service.workload.is_built:
         keys["pull_policy"] = "never"  # no registry has it, and one that has another must not be asked
     keys |= _launch(scenario.setting)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from capmin.engines.image_reference import source_of
+from capmin.engines.image_reference import source_of, with_tag
 from capmin.errors import UsageError
 from capmin.profile import Profile
 from capmin.scenario import Scenario
@@ -26,12 +26,17 @@ class Service:
     def name(self) -> str:
         return self.workload.name
 
+    @property
+    def image(self) -> str:
+        """What Docker finds the image by."""
+        return _docker_name(self.workload.reference)
+
     def names_of(self, other: "Service") -> frozenset[str]:
         """What this service calls another on the network; empty where it does not know it."""
         return frozenset(
             companion.name
             for companion in self.scenario.companions
-            if companion.image == other.workload.reference
+            if _docker_name(companion.image) == other.image
         )
 
 
@@ -52,17 +57,23 @@ def stack(parts: Iterable[tuple[Workload, Profile]]) -> tuple[Service, ...]:
 
 
 def _fitting(profile: Profile, workload: Workload) -> Profile:
-    if not workload.is_built and source_of(workload.reference, None) is not None:
+    name = _docker_name(workload.reference)
+    if not workload.is_built and source_of(name, None) is not None:
         raise UsageError(
             f"{workload.path}: Compose finds images by their names alone, not as {workload.reference}: "
             "docker load it, and name it in [image] reference"
         )
-    if profile.image != workload.reference:
+    if _docker_name(profile.image) != name:
         raise UsageError(
             f"the result for {workload.name} is of {profile.image}, and the workload's image is "
             f"{workload.reference}: search it again with --workload {workload.path.parent}"
         )
     return profile
+
+
+def _docker_name(reference: str) -> str:
+    """A name with its tag, without the transport that says that it is the daemon's."""
+    return with_tag(reference.removeprefix("docker-daemon:"))
 
 
 def _production(workload: Workload) -> Scenario:

@@ -142,6 +142,14 @@ def test_who_is_known_starts_first_or_not_at_all(db: Workload, web: Workload, tm
     assert list(document["services"]) == ["web", "db"]
 
 
+def test_what_the_daemon_has_is_named_as_docker_does(db: Workload, web: Workload, tmp_path: Path) -> None:
+    """As `capmin init` names it, and a search whose engine is not docker."""
+    document, _ = written(
+        (db, profile("docker-daemon:db:1")), (web, profile("web:2")), directory=tmp_path / "out"
+    )
+    assert document["services"]["db"]["image"] == "db:1"
+
+
 def test_what_cannot_be_a_stack_is_told(db: Workload, web: Workload, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"the result for db is of web:2, and the workload's image is db:1"):
         stack([(db, profile("web:2"))])
