@@ -4,8 +4,8 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, TypeVar
 
 import stamina
 
@@ -15,23 +15,54 @@ from capmin.grant import Grant
 from capmin.judge import Stage, Usual, judge, only_differs, play, slowness, storms, widened, within
 from capmin.privileges import Privilege
 from capmin.scenario import Scenario
-from capmin.trial import Launch, Trial, Verdict
+from capmin.trial import Launch, OpenTrial, Trial, Verdict
 
 ENGINE_ATTEMPTS = 3
 """A broken engine is tried again this often, with back-off; then the campaign stops, to be resumed."""
 
 UNRESOLVED_ATTEMPTS = 3
 
+_Asked = TypeVar("_Asked", Trial, OpenTrial)
+
 COMPARISONS = 2
 """How often a launch that only shows something else is compared with a new one that has everything."""
 
 
 class Recorder(Protocol):
-    """Where trials go the moment they are finished, and where those of an earlier run come from."""
+    """Where launches and trials go the moment they are finished, and where those of an earlier run come from.
+
+    A trial whose launches are recorded one by one is begun, and recorded with all of them in the end; one
+    that an earlier run has left open can be begun again under its number, and goes on.
+    """
+
+    def begin(self, number: int, *, phase: str, grant: Grant) -> None: ...
+
+    def record_launch(self, number: int, launch: Launch) -> None: ...
 
     def record_trial(self, trial: Trial) -> None: ...
 
     def trials(self) -> tuple[Trial, ...]: ...
+
+    def open_trials(self) -> tuple[OpenTrial, ...]: ...
+
+
+@dataclass(kw_only=True, slots=True)
+class _Making:
+    """A trial under way, and by scenario the launches of an earlier run that are still to be judged."""
+
+    trial: OpenTrial
+    adapt: Callable[[Stage], Stage]
+    launches: list[Launch]
+    left: Mapping[str, deque[Launch]]
+
+    @classmethod
+    def going_on(cls, trial: OpenTrial, adapt: Callable[[Stage], Stage]) -> Self:
+        """What cannot be judged is not judged again: that it was tried does not count against a new run."""
+        left = defaultdict[str, deque[Launch]](deque)
+        for launch in trial.launches:
+            if judge(launch, Usual())[0] is not Verdict.UNRESOLVED:
+                left[launch.scenario].append(launch)
+        return cls(trial=trial, adapt=adapt, launches=list(trial.launches), left=left)
 
 
 class Oracle:
@@ -39,7 +70,8 @@ class Oracle:
 
     A grant works only if all scenarios do; the first that breaks decides. What an interrupted run has
     recorded for the same phase and grant is handed out again, in its order, before anything is launched:
-    a campaign asks the same questions when it gets the same answers, so that resuming repeats nothing.
+    a campaign asks the same questions when it gets the same answers, so that resuming repeats nothing. Of a
+    trial that was under way only the launches that are missing are made.
     """
 
     def __init__(
@@ -57,14 +89,17 @@ class Oracle:
         self._budget = budget
         self._on_trial = on_trial
         self._lock = threading.Lock()
-        self._replay = _by_question(recorder.trials())
+        finished, begun = recorder.trials(), recorder.open_trials()
+        self._replay = _by_question(finished)
+        self._begun = _by_question(begun)
         self._trials: list[Trial] = []
         self._usual = Usual()
         self._stormy: set[Privilege] = set()
         self._stopped = False
         self._played = Counter[str]()
         self._broke = Counter[str]()
-        self._next_number = 1 + max((trial.number for trial in recorder.trials()), default=0)
+        numbers = [trial.number for trial in finished] + [trial.number for trial in begun]
+        self._next_number = 1 + max(numbers, default=0)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -118,8 +153,8 @@ class Oracle:
                 trial = recorded.popleft()
                 self._keep(trial)
                 return trial
-            number = self._take_number()
-        trial = self._make(number, phase, grant, adapt)
+            making = _Making.going_on(self._begin(phase, grant), adapt)
+        trial = self._make(making)
         with self._lock:
             if self._stopped:
                 raise Interrupted("stopped while a trial was under way")
@@ -158,25 +193,39 @@ class Oracle:
         denials = (denial for trial in clean for launch in trial.launches for denial in launch.denials or ())
         return storming - {denial.privilege for denial in denials} or storming
 
+    def _begin(self, phase: str, grant: Grant) -> OpenTrial:
+        """The trial that an earlier run has left open, or a new one; on record from now on."""
+        begun = self._begun.get((phase, grant))
+        if begun:
+            trial = begun.popleft()
+            self._within_budget(trial.number)
+        else:
+            trial = OpenTrial(number=self._take_number(), phase=phase, grant=grant, launches=())
+        self._recorder.begin(trial.number, phase=phase, grant=grant)
+        return trial
+
     def _take_number(self) -> int:
-        number = self._next_number
+        number = self._within_budget(self._next_number)
+        self._next_number += 1
+        return number
+
+    def _within_budget(self, number: int) -> int:
         if self._budget is not None and number > self._budget:
             raise BudgetSpent(
                 f"the budget of {self._budget} trials is spent; --resume with a larger one goes on"
             )
-        self._next_number += 1
         return number
 
-    def _make(self, number: int, phase: str, grant: Grant, adapt: Callable[[Stage], Stage]) -> Trial:
-        launches: list[Launch] = []
+    def _make(self, making: _Making) -> Trial:
+        launches = making.launches
         for _ in range(UNRESOLVED_ATTEMPTS):
-            verdict, reason = self._play_all(grant, adapt, launches)
+            verdict, reason = self._play_all(making)
             if verdict is not Verdict.UNRESOLVED:
                 worse = self._degradation(launches) if verdict is Verdict.WORKS else None
                 return Trial(
-                    number=number,
-                    phase=phase,
-                    grant=grant,
+                    number=making.trial.number,
+                    phase=making.trial.phase,
+                    grant=making.trial.grant,
                     launches=tuple(launches),
                     verdict=verdict,
                     reason=reason if worse is None else f"degraded: {worse}",
@@ -198,14 +247,13 @@ class Oracle:
                 return seen
         return None
 
-    def _play_all(
-        self, grant: Grant, adapt: Callable[[Stage], Stage], launches: list[Launch]
-    ) -> tuple[Verdict, str]:
-        """Play scenarios until one does not work, adding to ``launches``."""
+    def _play_all(self, making: _Making) -> tuple[Verdict, str]:
+        """Play scenarios until one does not work; what an earlier run has launched is judged first."""
         verdict, reason = Verdict.WORKS, "no scenario"
-        for scenario, stage in self._most_telling_first():
-            launch = self._play(scenario, adapt(stage), grant)
-            launches.append(launch)
+        for scenario, stage in sorted(
+            self._most_telling_first(), key=lambda item: not making.left.get(item[0].name)
+        ):
+            launch = self._launch(scenario, stage, making)
             for _ in range(COMPARISONS):
                 if not (only_differs(launch, self._usual) and self._compare_again(scenario, stage)):
                     break
@@ -215,6 +263,17 @@ class Oracle:
                 self._broke[scenario.name] += 1
                 return verdict, f"{scenario.name}: {reason}"
         return verdict, reason
+
+    def _launch(self, scenario: Scenario, stage: Stage, making: _Making) -> Launch:
+        if left := making.left.get(scenario.name):
+            return left.popleft()
+        launch = self._play(scenario, making.adapt(stage), making.trial.grant)
+        with self._lock:
+            if self._stopped:
+                raise Interrupted("stopped while a trial was under way")
+            self._recorder.record_launch(making.trial.number, launch)
+        making.launches.append(launch)
+        return launch
 
     def _most_telling_first(self) -> list[tuple[Scenario, Stage]]:
         """By the seconds that they take for each break that they find; at first as they were given.
@@ -260,8 +319,8 @@ class Oracle:
         raise AssertionError("unreachable: the last attempt raises")
 
 
-def _by_question(trials: Iterable[Trial]) -> Mapping[tuple[str, Grant], deque[Trial]]:
-    questions: defaultdict[tuple[str, Grant], deque[Trial]] = defaultdict(deque)
+def _by_question(trials: Iterable[_Asked]) -> Mapping[tuple[str, Grant], deque[_Asked]]:
+    questions = defaultdict[tuple[str, Grant], deque[_Asked]](deque)
     for trial in trials:
         questions[trial.phase, trial.grant].append(trial)
     return questions

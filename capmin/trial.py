@@ -118,6 +118,16 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OpenTrial:
+    """A trial that was begun and has no verdict, with the launches made so far."""
+
+    number: int
+    phase: str
+    grant: Grant
+    launches: tuple[Launch, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
     """A grant, all launches of the scenarios under it, and what they say together.
 

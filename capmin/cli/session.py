@@ -77,6 +77,7 @@ class Session:
                     self._stop_early(campaign, engine, confirmer)
                 raise
             undo.pop_all()
+            record.certify(result.certificate)
             record.finish(Status.DONE if campaign.findings.holds else Status.UNCONFIRMED, result.to_json())
             self.directory.write_report()
             return result

@@ -14,11 +14,11 @@ from typing import Any, Self
 from capmin.privileges.capability import from_mask, to_mask
 from capmin.result import timestamp
 from capmin.scenario import Scenario
-from capmin.store.campaign import Campaign, OpenTrial, Status
+from capmin.store.campaign import Campaign, Status
 from capmin.store.database import Database
 from capmin.store.identity import CampaignIdentity, definition, scenario_hash
 
-__all__ = ["Campaign", "CampaignIdentity", "OpenTrial", "Status", "Store", "scenario_hash"]
+__all__ = ["Campaign", "CampaignIdentity", "Status", "Store", "scenario_hash"]
 
 _IDENTITY = tuple(field.name for field in fields(CampaignIdentity))
 

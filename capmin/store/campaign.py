@@ -3,20 +3,20 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from capmin.errors import UsageError
 from capmin.grant import Grant
-from capmin.privileges import Capability, Privilege, Syscall
+from capmin.privileges import Capability, Syscall
 from capmin.result import CertificateEntry
 from capmin.store.database import Database
 from capmin.store.identity import CampaignIdentity
 from capmin.store.rows import GrantTable, read_grants, read_launches, write_launch
-from capmin.trial import Launch, Trial, Verdict
+from capmin.trial import Launch, OpenTrial, Trial, Verdict
 
 
 class Status(StrEnum):
@@ -30,22 +30,12 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpenTrial:
-    """A trial that was begun and has no verdict, with the launches made so far."""
-
-    number: int
-    phase: str
-    grant: Grant
-    launches: tuple[Launch, ...]
-
-
 @dataclass(slots=True)
 class _Pending:
-    """A trial of this process that has no verdict yet: its row, and its launches with theirs."""
+    """A trial of this process that has no verdict yet: its row, and how many launches are on record."""
 
     row: int
-    launches: list[tuple[int, Launch]] = field(default_factory=list)
+    launches: int = 0
 
 
 class Campaign:
@@ -64,54 +54,84 @@ class Campaign:
         self._lock = threading.Lock()
         self._pending: dict[int, _Pending] = {}
 
-    def begin(self, *, phase: str, grant: Grant) -> int:
-        """Open a trial, so that its launches can be recorded one by one; its number, the next free one."""
+    def begin(self, number: int, *, phase: str, grant: Grant) -> None:
+        """Open a trial, so that its launches can be recorded one by one, or go on with one that is open.
+
+        Raises:
+            UsageError: there is another trial of that number: another process continues this campaign too.
+            EngineError: it cannot be written; what was recorded before is safe.
+        """
         with self._lock:
             with self._database.writing() as connection:
-                number = _next_number(connection, self._row)
-                row = _insert_trial(connection, self._row, number, phase, grant)
-            self._pending[number] = _Pending(row=row)
-        return number
+                pending = self._left_open(connection, number, phase, grant)
+                pending = pending or self._open(connection, number, phase, grant)
+            self._pending[number] = pending
 
     def record_launch(self, number: int, launch: Launch) -> None:
         """Put a launch of a trial that this process has begun on record, at once.
 
         Raises:
+            UsageError: another process makes the same trial.
             EngineError: it cannot be written; what was recorded before is safe.
         """
         with self._lock:
             pending = self._pending[number]
-            position = len(pending.launches)
             with self._database.writing() as connection:
-                row = write_launch(connection, GrantTable(connection), pending.row, position, launch)
-            pending.launches.append((row, launch))
+                self._write_launches(connection, number, pending, [launch])
+            pending.launches += 1
 
     def record_trial(self, trial: Trial) -> None:
-        """Put a trial on record, with those of its launches that are not there yet, and in its order.
+        """Put a trial on record; its launches begin with those recorded one by one.
 
         Raises:
             UsageError: there is a trial of that number: another process continues this campaign too.
             EngineError: it cannot be written; what was recorded before is safe.
         """
+        number = trial.number
         with self._lock:
             with self._database.writing() as connection:
-                pending = self._pending.get(trial.number) or self._open(connection, trial)
-                _write_launches(connection, pending, trial.launches)
-                connection.execute(
-                    "UPDATE trial SET verdict = ?, reason = ?, degraded = ? WHERE id = ?",
+                pending = self._pending.get(number)
+                pending = pending or self._open(connection, number, trial.phase, trial.grant)
+                self._write_launches(connection, number, pending, trial.launches[pending.launches :])
+                cursor = connection.execute(
+                    "UPDATE trial SET verdict = ?, reason = ?, degraded = ? WHERE id = ? AND verdict IS NULL",
                     (trial.verdict.value, trial.reason, trial.degraded, pending.row),
                 )
-            self._pending.pop(trial.number, None)
+                if not cursor.rowcount:
+                    raise _taken(number)
+            self._pending.pop(number, None)
 
-    def _open(self, connection: sqlite3.Connection, trial: Trial) -> _Pending:
+    def _open(self, connection: sqlite3.Connection, number: int, phase: str, grant: Grant) -> _Pending:
         try:
-            row = _insert_trial(connection, self._row, trial.number, trial.phase, trial.grant)
+            cursor = connection.execute(
+                "INSERT INTO trial (campaign_id, number, phase, granted_id) VALUES (?, ?, ?, ?)",
+                (self._row, number, phase, GrantTable(connection).identify(grant)),
+            )
         except sqlite3.IntegrityError as error:
-            raise UsageError(
-                f"trial {trial.number} of this campaign is on record already: another capmin search "
-                "continues it. Wait for that one, or search without --resume"
-            ) from error
-        return _Pending(row=row)
+            raise _taken(number) from error
+        return _Pending(row=int(cursor.lastrowid or 0))
+
+    def _left_open(
+        self, connection: sqlite3.Connection, number: int, phase: str, grant: Grant
+    ) -> _Pending | None:
+        """The same trial, as a killed process has left it."""
+        row = connection.execute(
+            "SELECT trial.id, count(launch.id) FROM trial LEFT JOIN launch ON trial_id = trial.id WHERE "
+            "campaign_id = ? AND number = ? AND phase = ? AND trial.granted_id = ? AND verdict IS NULL "
+            "GROUP BY trial.id",
+            (self._row, number, phase, GrantTable(connection).identify(grant)),
+        ).fetchone()
+        return None if row is None else _Pending(row=row[0], launches=row[1])
+
+    def _write_launches(
+        self, connection: sqlite3.Connection, number: int, pending: _Pending, launches: Sequence[Launch]
+    ) -> None:
+        grants = GrantTable(connection)
+        try:
+            for position, launch in enumerate(launches, start=pending.launches):
+                write_launch(connection, grants, pending.row, position, launch)
+        except sqlite3.IntegrityError as error:
+            raise _taken(number) from error
 
     def trials(self) -> tuple[Trial, ...]:
         """Every trial that has a verdict, by number; equal to what was recorded."""
@@ -155,22 +175,20 @@ class Campaign:
             (self._row,),
         ).fetchall()
 
-    def certify(
-        self, privilege: Privilege, trial: int, *, denied: Syscall | None = None, evidence: str = ""
-    ) -> None:
-        """Record why a privilege is kept: the number of the trial that failed for want of it."""
+    def certify(self, entries: Iterable[CertificateEntry]) -> None:
+        """Record why privileges are kept."""
         with self._database.writing() as connection:
-            connection.execute(
-                "INSERT INTO certificate (campaign_id, privilege, trial, denied, evidence) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (self._row, privilege, trial, denied, evidence),
+            connection.executemany(
+                "INSERT INTO certificate (campaign_id, privilege, trial, denied, evidence, presumed) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(self._row, e.privilege, e.trial, e.denied, e.evidence, e.presumed) for e in entries],
             )
 
     def certificate(self) -> tuple[CertificateEntry, ...]:
         """For each privilege certified, its latest entry."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT privilege, trial, denied, evidence FROM certificate WHERE id IN "
+                "SELECT privilege, trial, denied, evidence, presumed FROM certificate WHERE id IN "
                 "(SELECT max(id) FROM certificate WHERE campaign_id = ? GROUP BY privilege) ORDER BY id",
                 (self._row,),
             ).fetchall()
@@ -180,8 +198,9 @@ class Campaign:
                 trial=trial,
                 denied=None if denied is None else Syscall(denied),
                 evidence=evidence,
+                presumed=bool(presumed),
             )
-            for privilege, trial, denied, evidence in rows
+            for privilege, trial, denied, evidence, presumed in rows
         )
 
     def finish(self, status: Status, result: Mapping[str, Any] | None = None) -> None:
@@ -222,29 +241,8 @@ class Campaign:
         return row[0]
 
 
-def _next_number(connection: sqlite3.Connection, campaign: int) -> int:
-    row = connection.execute("SELECT max(number) FROM trial WHERE campaign_id = ?", (campaign,)).fetchone()
-    return 1 + int(row[0] or 0)
-
-
-def _insert_trial(
-    connection: sqlite3.Connection, campaign: int, number: int, phase: str, grant: Grant
-) -> int:
-    cursor = connection.execute(
-        "INSERT INTO trial (campaign_id, number, phase, granted_id) VALUES (?, ?, ?, ?)",
-        (campaign, number, phase, GrantTable(connection).identify(grant)),
+def _taken(number: int) -> UsageError:
+    return UsageError(
+        f"trial {number} of this campaign is on record already: another capmin search "
+        "continues it. Wait for that one, or search without --resume"
     )
-    return int(cursor.lastrowid or 0)
-
-
-def _write_launches(connection: sqlite3.Connection, pending: _Pending, launches: Sequence[Launch]) -> None:
-    """Record what is not on record; put the rest, recorded as threads finished, in the trial's order."""
-    recorded = list(pending.launches)
-    grants = GrantTable(connection)
-    for position, launch in enumerate(launches):
-        index = next((i for i, (_, known) in enumerate(recorded) if known == launch), None)
-        if index is None:
-            write_launch(connection, grants, pending.row, position, launch)
-        else:
-            row, _ = recorded.pop(index)
-            connection.execute("UPDATE launch SET position = ? WHERE id = ?", (position, row))

@@ -120,7 +120,14 @@ ALTER TABLE launch ADD COLUMN waited_s REAL NOT NULL DEFAULT 0;
 ALTER TABLE launch ADD COLUMN answers ANY NOT NULL DEFAULT '[]';    -- JSON: phase, source, text; as output
 """
 
-MIGRATIONS: Sequence[str] = (_FIRST, _PHASES)
+_ONE_BY_ONE = """
+-- Launches come on record before their trial has a verdict: two processes that make one are told apart.
+DROP INDEX launch_trial;
+CREATE UNIQUE INDEX launch_trial ON launch (trial_id, position);
+ALTER TABLE certificate ADD COLUMN presumed INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: Sequence[str] = (_FIRST, _PHASES, _ONE_BY_ONE)
 """Step n leads from version n to n + 1. A step that was released is never changed: add one."""
 
 

@@ -18,7 +18,7 @@ from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
 from capmin.profile_files import GivenProfile
 from capmin.scenario import Scenario
 from capmin.seccomp import FLOOR, Action, Rule, SeccompProfile
-from capmin.trial import Trial, Verdict
+from capmin.trial import Launch, OpenTrial, Trial, Verdict
 
 Watch = Callable[[str, Trial | None], None]
 """Is told the phase when it begins, and each trial in it."""
@@ -46,10 +46,19 @@ class Wish:
 class _Forgetful:
     """A recorder for trials that nobody resumes."""
 
+    def begin(self, number: int, *, phase: str, grant: Grant) -> None:
+        pass
+
+    def record_launch(self, number: int, launch: Launch) -> None:
+        pass
+
     def record_trial(self, trial: Trial) -> None:
         pass
 
     def trials(self) -> tuple[Trial, ...]:
+        return ()
+
+    def open_trials(self) -> tuple[OpenTrial, ...]:
         return ()
 
 

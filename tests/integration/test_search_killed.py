@@ -1,24 +1,27 @@
 """A search that is killed again and again comes to the same answer, and repeats nothing on record.
 
 Kills fall anywhere: in the middle of a launch, of a commit, while files are written. What is on record after
-each is a prefix of what the whole campaign records.
+each is a prefix of what the whole campaign records. Launches of a trial that has several scenarios are there
+before it has a verdict.
 """
 
 import random
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
 
 from capmin.store import Store
-from capmin.trial import Trial
-from tests.integration.searching import LIMIT_S, Searcher
+from capmin.trial import Launch, Trial
+from tests.integration.searching import LIMIT_S, Searcher, wait_until
 from tests.integration.test_search import answer, check_proof
 
 pytestmark = pytest.mark.engine("runc")
 
 KILLS = 20
+KILLS_BETWEEN = 3
 LONGEST_LEG_S = 1.5
 """From the first new trial of a leg: some ten trials."""
 
@@ -51,6 +54,66 @@ def test_killed_at_twenty_random_points(
         assert answer(finished) == undisturbed
         assert search.left_at_last() == []
     print(f"{kills} kills in {campaigns} campaigns")
+
+
+TWO_SCENARIOS = """\
+description = "two scenarios: one quick, one that takes its time"
+image.reference = "{image}"
+
+[[scenario]]
+name = "quick"
+test = "chown nobody /tmp"
+
+[[scenario]]
+name = "slow"
+test = "sleep 0.3 && touch /tmp/x && chown nobody /tmp/x && chmod 600 /tmp/x"
+"""
+
+
+@pytest.mark.timeout(600)
+def test_killed_between_the_scenarios_of_a_trial(
+    search: Searcher, built: Callable[[str], str], tmp_path: Path
+) -> None:
+    """The first launch of a trial is on record before the second, and is not made again."""
+    (tmp_path / "workload.toml").write_text(TWO_SCENARIOS.format(image=built("tools")))
+    arguments = (
+        "--workload",
+        str(tmp_path),
+        "--engine",
+        "runc",
+        "--no-syscalls",
+        "--confirm",
+        "0",
+        "--fresh",
+    )
+    kept: dict[int, tuple[Launch, ...]] = {}
+    for _ in range(KILLS_BETWEEN):
+        with search.start(*arguments, "--resume", output=search.output) as process:
+            _wait_for_new(process.poll, search.output, kept.keys())
+            process.kill()
+            process.communicate(timeout=LIMIT_S)
+        kept |= _begun(search.output)
+    assert len(kept) == KILLS_BETWEEN
+    finished = search(*arguments, "--resume", output=search.output)
+    assert finished.result["capabilities"]["required"] == ["CAP_CHOWN", "CAP_FOWNER"]
+    made = {trial.number: trial.launches for trial in finished.trials}
+    for number, launches in kept.items():
+        assert made[number][: len(launches)] == launches
+    assert all(len(launches) <= len(("quick", "slow")) for launches in made.values())
+    assert _begun(search.output) == {}
+
+
+def _wait_for_new(ended: Callable[[], int | None], output: Path, old: AbstractSet[int]) -> None:
+    wait_until(lambda: ended() is not None or bool(_begun(output).keys() - old))
+
+
+def _begun(output: Path) -> dict[int, tuple[Launch, ...]]:
+    """The launches of trials that have some, and no verdict."""
+    if not (output / "trials.sqlite").exists():
+        return {}
+    with Store(output / "trials.sqlite") as store:
+        trials = [trial for campaign in store.campaigns() for trial in campaign.open_trials()]
+    return {trial.number: trial.launches for trial in trials if trial.launches}
 
 
 def _kill_until_done(

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from capmin.campaign import Campaign, Plan
@@ -18,7 +18,7 @@ from capmin.play.stage import stage_for
 from capmin.privileges import Capability, Syscall
 from capmin.recall import Document
 from capmin.scenario import Scenario
-from capmin.trial import Attempt, Launch, Trial
+from capmin.trial import Attempt, Launch, OpenTrial, Trial
 
 IMAGE = "program:1"
 SCENARIO = Scenario(test=("true",))
@@ -28,15 +28,29 @@ CHOWN, KILL, SETUID = Capability("CAP_CHOWN"), Capability("CAP_KILL"), Capabilit
 
 @dataclass
 class Memory:
-    """A recorder that keeps trials as they come."""
+    """A recorder that keeps launches and trials as they come."""
 
     recorded: list[Trial] = field(default_factory=list)
+    begun: dict[int, OpenTrial] = field(default_factory=dict)
+
+    def begin(self, number: int, *, phase: str, grant: Grant) -> None:
+        fresh = OpenTrial(number=number, phase=phase, grant=grant, launches=())
+        assert self.begun.setdefault(number, fresh).grant == grant
+
+    def record_launch(self, number: int, launch: Launch) -> None:
+        trial = self.begun[number]
+        self.begun[number] = replace(trial, launches=(*trial.launches, launch))
 
     def record_trial(self, trial: Trial) -> None:
+        begun = self.begun.pop(trial.number, None)
+        assert begun is None or begun.launches == trial.launches
         self.recorded.append(trial)
 
     def trials(self) -> tuple[Trial, ...]:
         return tuple(sorted(self.recorded, key=lambda trial: trial.number))
+
+    def open_trials(self) -> tuple[OpenTrial, ...]:
+        return tuple(self.begun.values())
 
 
 @dataclass

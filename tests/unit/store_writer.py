@@ -3,7 +3,6 @@
 store_writer.py FILE LABEL [COUNT]
 """
 
-import itertools
 import sys
 
 from capmin.grant import Grant
@@ -52,13 +51,12 @@ def trial(number: int, label: str) -> Trial:
 def main(path: str, label: str, count: str = "1000000") -> None:
     with Store(path) as store:
         campaign = store.campaign(identity(label), resume=True)
-        for _ in itertools.islice(itertools.count(), int(count)):
-            grant = trial(1, label).grant
-            number = campaign.begin(phase="syscalls", grant=grant)
+        first = 1 + max((each.number for each in campaign.trials()), default=0)
+        for number in range(first, first + int(count)):
             made = trial(number, label)
+            campaign.begin(number, phase=made.phase, grant=made.grant)
             campaign.record_launch(number, made.launches[0])
             print(f"launch {number}", flush=True)
-            # The grant was chosen before the number was known.
             campaign.record_trial(made)
             print(f"trial {number}", flush=True)
 

@@ -1,6 +1,7 @@
 """The oracle makes trials, each of them once, and puts them on record before anybody learns of them.
 
 - Numbers count on from the record; what is on record is handed out again, in its order, and not launched.
+- So are the launches of a trial that has no verdict yet; only the scenarios that are missing are launched.
 - The budget counts trials; a broken engine is tried again, and nothing is judged from it.
 - The first scenario that breaks decides. After `stop` nothing counts.
 """
@@ -17,11 +18,20 @@ from capmin.engines.simulated_program import Needs, Program, Run
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
 from capmin.judge import Usual
-from capmin.oracle import ENGINE_ATTEMPTS
+from capmin.oracle import ENGINE_ATTEMPTS, UNRESOLVED_ATTEMPTS
 from capmin.privileges import Syscall
 from capmin.scenario import Scenario
-from capmin.trial import Trial, Verdict
-from tests.unit.campaigning import CHOWN, IMAGE, NOTHING, FailingEngine, Memory, denial, oracle_on
+from capmin.trial import Granted, Launch, Trial, Verdict
+from tests.unit.campaigning import (
+    CHOWN,
+    IMAGE,
+    NOTHING,
+    FailingEngine,
+    Memory,
+    denial,
+    launch,
+    oracle_on,
+)
 
 PROGRAM = {IMAGE: Program(steps=(Needs("CAP_CHOWN"),))}
 ENOUGH = Grant(capabilities=frozenset({CHOWN}))
@@ -70,6 +80,60 @@ def test_what_is_on_record_is_not_made_again() -> None:
     assert again.ask(ENOUGH, phase="a").number == 4
     assert again.ask(NOTHING, phase="b").number == 5
     assert len(memory.recorded) == 5
+
+
+class Killed(Exception):
+    """The end of a process in the middle of a trial."""
+
+
+class KilledAfter(Memory):
+    """A memory whose process ends as soon as so many launches are on record."""
+
+    left = 1
+
+    def record_launch(self, number: int, launch: Launch) -> None:
+        super().record_launch(number, launch)
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+TWO = (Scenario(name="one", test=("x",)), Scenario(name="two", test=("x",)))
+
+
+@pytest.mark.parametrize(("grant", "launches"), [(ENOUGH, ["one", "two"]), (NOTHING, ["one"])])
+def test_of_a_trial_under_way_only_what_is_missing_is_launched(grant: Grant, launches: list[str]) -> None:
+    memory = KilledAfter()
+    with pytest.raises(Killed):
+        oracle_on(SimulatedEngine(PROGRAM), recorder=memory, scenarios=TWO).ask(grant, phase="a")
+    (begun,) = memory.open_trials()
+    assert (begun.number, [launch.scenario for launch in begun.launches]) == (1, ["one"])
+
+    again = oracle_on(SimulatedEngine(PROGRAM), recorder=memory, scenarios=TWO)
+    assert again.ask(ENOUGH, phase="b").number == 2
+    # What would be played first by now is no matter: what is on record is judged first.
+    again.set_usual(Usual(slowest_s={"one": 5.0, "two": 1.0}))
+    trial = again.ask(grant, phase="a")
+    assert trial.number == 1
+    assert [launch.scenario for launch in trial.launches] == launches
+    assert trial.launches[0] is begun.launches[0]
+    assert memory.open_trials() == ()
+    assert again.ask(grant, phase="a").number == 3
+
+
+def test_what_could_not_be_judged_is_launched_again() -> None:
+    more = Granted(
+        bounding=frozenset({CHOWN}), effective=frozenset(), seccomp_mode=2, no_new_privileges=False
+    )
+    odd = launch(NOTHING, granted=more)
+    memory = Memory()
+    for number in range(1, 4):
+        memory.begin(number, phase="a", grant=NOTHING)
+    for _ in range(UNRESOLVED_ATTEMPTS):
+        memory.record_launch(1, odd)
+    trial = oracle_on(SimulatedEngine(PROGRAM), recorder=memory).ask(NOTHING, phase="a")
+    assert (trial.number, trial.verdict) == (1, Verdict.BREAKS)
+    assert trial.launches[:-1] == (odd,) * UNRESOLVED_ATTEMPTS
 
 
 def test_the_budget_is_of_trials() -> None:

@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from capmin.errors import EngineError, UsageError
 from capmin.privileges import Capability, Syscall
+from capmin.result import CertificateEntry
 from capmin.scenario import Scenario
 from capmin.store import Campaign, Status, Store, scenario_hash
 from capmin.store.schema import MIGRATIONS, migrate
@@ -54,19 +55,22 @@ def test_trials_come_back_equal(trials: Sequence[Trial]) -> None:
 
 
 @settings(deadline=None)  # the first example makes the strategies
-@given(made=strategies.trials(1), order=st.randoms(use_true_random=False))
-def test_launches_recorded_one_by_one_in_any_order_come_back_in_the_trials(
-    made: Trial, order: random.Random
-) -> None:
+@given(made=strategies.trials(1), split=st.randoms(use_true_random=False))
+def test_launches_recorded_one_by_one_come_back_in_the_trials(made: Trial, split: random.Random) -> None:
+    """Whether one process records them, or one goes on where another was killed."""
     with Store(":memory:") as store:
         campaign = store.campaign(identity("a"))
-        assert campaign.begin(phase=made.phase, grant=made.grant) == made.number
-        early = order.sample(made.launches, order.randint(0, len(made.launches)))
+        early = made.launches[: split.randint(0, len(made.launches))]
+        campaign.begin(made.number, phase=made.phase, grant=made.grant)
         for launch in early:
             campaign.record_launch(made.number, launch)
         (begun,) = campaign.open_trials()
-        assert begun.launches == tuple(early)
+        assert (begun.number, begun.phase, begun.grant) == (made.number, made.phase, made.grant)
+        assert begun.launches == early
         assert campaign.trials() == ()
+        if split.random() < 0.5:
+            campaign = store.campaign(identity("a"), resume=True)
+            campaign.begin(made.number, phase=made.phase, grant=made.grant)
         campaign.record_trial(made)
         assert campaign.trials() == (made,)
         assert campaign.open_trials() == ()
@@ -86,7 +90,6 @@ def test_resume_continues_the_latest_campaign_of_its_key() -> None:
         store.campaign(identity("b"))
         again = store.campaign(identity("a"), resume=True)
         assert again.trials() == (trial(1, "second"),)
-        assert again.begin(phase="syscalls", grant=trial(2, "a").grant) == 2
 
 
 def test_without_resume_nothing_is_continued() -> None:
@@ -146,13 +149,13 @@ def test_certificate_status_and_result_are_on_record() -> None:
         campaign = store.campaign(identity("a"))
         assert campaign.status is Status.RUNNING
         assert campaign.result is None
-        campaign.certify(Capability("CAP_CHOWN"), 3)
-        campaign.certify(Syscall("bind"), 4)
-        campaign.certify(Capability("CAP_CHOWN"), 7, denied=Syscall("fchownat"), evidence="chown failed")
+        first = CertificateEntry(privilege=Capability("CAP_CHOWN"), trial=3)
+        bind = CertificateEntry(privilege=Syscall("bind"), trial=4, presumed=True)
+        later = replace(first, trial=7, denied=Syscall("fchownat"), evidence="chown failed")
+        campaign.certify([first, bind])
+        campaign.certify([later])
         campaign.finish(Status.DONE, {"schema": "x"})
-        bind, chown = campaign.certificate()
-        assert (bind.privilege, bind.trial, bind.denied) == ("bind", 4, None)
-        assert (chown.trial, chown.denied, chown.evidence) == (7, "fchownat", "chown failed")
+        assert campaign.certificate() == (bind, later)
         assert store.campaigns()[0].status is Status.DONE
         assert store.campaigns()[0].result == {"schema": "x"}
 
@@ -166,9 +169,26 @@ def test_a_number_is_given_once() -> None:
         assert campaign.trials() == (trial(1, "a"),)
 
 
-def run_trials(campaign: Campaign, label: str, count: int) -> None:
-    for _ in range(count):
-        number = campaign.begin(phase="syscalls", grant=trial(1, label).grant)
+def test_two_processes_that_make_the_same_trial_are_told() -> None:
+    made = trial(1, "a")
+    with Store(":memory:") as store:
+        one, other = store.campaign(identity("a")), store.campaign(identity("a"), resume=True)
+        for campaign in (one, other):
+            campaign.begin(1, phase=made.phase, grant=made.grant)
+        one.record_launch(1, made.launches[0])
+        with pytest.raises(UsageError, match=r"trial 1 .* another capmin search"):
+            other.record_launch(1, made.launches[0])
+        one.record_trial(made)
+        with pytest.raises(UsageError, match=r"trial 1 .* another capmin search"):
+            other.record_trial(replace(made, launches=()))
+        with pytest.raises(UsageError, match=r"trial 1 .* another capmin search"):
+            other.begin(1, phase="another", grant=made.grant)
+        assert one.trials() == (made,)
+
+
+def run_trials(campaign: Campaign, label: str, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        campaign.begin(number, phase="syscalls", grant=trial(number, label).grant)
         for launch in trial(number, label).launches:
             campaign.record_launch(number, launch)
         campaign.record_trial(trial(number, label))
@@ -177,7 +197,7 @@ def run_trials(campaign: Campaign, label: str, count: int) -> None:
 def test_threads_share_a_campaign(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store, ThreadPoolExecutor(8) as pool:
         campaign = store.campaign(identity("a"))
-        list(pool.map(lambda _: run_trials(campaign, "a", 10), range(8)))
+        list(pool.map(lambda first: run_trials(campaign, "a", range(first, 81, 8)), range(1, 9)))
         trials = campaign.trials()
         assert [each.number for each in trials] == list(range(1, 81))
         assert all(each.launches == trial(each.number, "a").launches for each in trials)
@@ -189,16 +209,28 @@ def writer(path: Path, label: str, *count: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("labels", ["aaa", "abc"])
-def test_processes_share_a_store(tmp_path: Path, labels: str) -> None:
+def test_processes_share_a_store(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    processes = [writer(path, label, "40") for label in labels]
+    processes = [writer(path, label, "40") for label in "abc"]
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
     with Store(path) as store:
         trials = [each for campaign in store.campaigns() for each in campaign.trials()]
-    assert len(trials) == 40 * len(labels)
+    assert len(trials) == 40 * 3
+    assert check(path) == "ok"
+
+
+def test_one_of_the_processes_that_go_on_with_a_campaign_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        store.campaign(identity("a"))
+    errors = [process.communicate(timeout=120)[1] for process in [writer(path, "a", "40") for _ in range(3)]]
+    assert "" in errors
+    assert all("another capmin search" in words for words in errors if words)
+    trials = recorded(path)
+    assert len(trials) >= 40
+    assert all(each.launches == trial(each.number, "a").launches for each in trials)
     assert check(path) == "ok"
 
 
