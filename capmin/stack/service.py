@@ -9,6 +9,8 @@ from capmin.profile import Profile
 from capmin.scenario import Scenario
 from capmin.workload import Workload
 
+_DAEMON = "docker-daemon:"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
@@ -57,13 +59,12 @@ def stack(parts: Iterable[tuple[Workload, Profile]]) -> tuple[Service, ...]:
 
 
 def _fitting(profile: Profile, workload: Workload) -> Profile:
-    name = _docker_name(workload.reference)
-    if not workload.is_built and source_of(name, None) is not None:
+    if source_of(workload.reference.removeprefix(_DAEMON), None) is not None:
         raise UsageError(
             f"{workload.path}: Compose finds images by their names alone, not as {workload.reference}: "
             "docker load it, and name it in [image] reference"
         )
-    if _docker_name(profile.image) != name:
+    if _docker_name(profile.image) != _docker_name(workload.reference):
         raise UsageError(
             f"the result for {workload.name} is of {profile.image}, and the workload's image is "
             f"{workload.reference}: search it again with --workload {workload.path.parent}"
@@ -73,7 +74,7 @@ def _fitting(profile: Profile, workload: Workload) -> Profile:
 
 def _docker_name(reference: str) -> str:
     """A name with its tag, without the transport that says that it is the daemon's."""
-    return with_tag(reference.removeprefix("docker-daemon:"))
+    return with_tag(reference.removeprefix(_DAEMON))
 
 
 def _production(workload: Workload) -> Scenario:
