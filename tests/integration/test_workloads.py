@@ -4,6 +4,7 @@
 - With the scenario of the first start alone fewer are found: it is the restart that asks for the rest, and
   `capmin explain` names it.
 - The committed results are of these workloads, confirmed every time, with a proof for every capability.
+- Searched on Docker (`make results-docker`) the capabilities are the same.
 - Each README has a line on every capability needed, and on no other.
 """
 
@@ -25,6 +26,7 @@ from tests.integration.searching import Searcher
 ROOT = Path(__file__).parents[2]
 WORKLOADS = find_workloads(ROOT / "workloads")
 COMMITTED = [workload for workload in WORKLOADS if (ROOT / "results" / workload.name).is_dir()]
+ON_DOCKER = [each for each in WORKLOADS if (ROOT / "results" / f"{each.name}-docker").is_dir()]
 KEPT = ("result.json", "seccomp.json", "run.sh", "trials.csv", "trials.parquet", "search.png")
 
 # Those of the imageboard take minutes to build and to start; `make results` searches them.
@@ -96,6 +98,15 @@ def test_the_committed_results_are_confirmed(workload: Path) -> None:
     assert set(required) <= {entry["privilege"] for entry in result["certificate"]}
     profile = SeccompProfile.from_oci(json.loads((folder / "seccomp.json").read_text()))
     assert profile.allowed == FLOOR | set(result["syscalls"]["required"])
+
+
+@pytest.mark.parametrize("workload", ON_DOCKER, ids=name)
+def test_docker_gives_the_same_answer(workload: Path) -> None:
+    result = json.loads((ROOT / "results" / f"{workload.name}-docker" / "result.json").read_text())
+    assert result["engine"]["search"].startswith("docker ")
+    assert result["image"]["reference"] == f"capmin/{workload.name}:latest"
+    assert result["capabilities"]["required"] == expected(workload)["capabilities"]
+    assert result["confirmation"]["passed"] == result["confirmation"]["runs"] >= 10
 
 
 @pytest.mark.parametrize("workload", COMMITTED, ids=name)
