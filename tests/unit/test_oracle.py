@@ -17,7 +17,7 @@ from capmin.engines.simulated import SimulatedContainer, SimulatedEngine
 from capmin.engines.simulated_program import Needs, Program, Run
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
-from capmin.judge import Usual
+from capmin.judge import Usual, usual_of
 from capmin.oracle import ENGINE_ATTEMPTS, UNRESOLVED_ATTEMPTS
 from capmin.privileges import Syscall
 from capmin.scenario import Scenario
@@ -220,3 +220,42 @@ def test_each_may_be_to_blame_where_a_storm_was_cut_short() -> None:
     oracle.set_usual(Usual(uses={Syscall("times"): 1}))
     assert oracle.ask(NOTHING.with_syscalls(()), phase="a").degraded
     assert oracle.stormy == {"pselect6", "times"}
+
+
+class Telling(SimulatedEngine):
+    """A program that passes, tells its number, and complains of what it is denied."""
+
+    launched = 0
+
+    @contextmanager
+    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
+        assert spec.image.reference == IMAGE
+        self.launched += 1
+        words = [
+            f"{self.launched}: {name} denied"
+            for name in ("chown", "kill")
+            if name not in (grant.syscalls or ())
+        ]
+        yield Teller(" ".join(words or ["ready"]))
+
+
+class Teller(SimulatedContainer):
+    def __init__(self, words: str) -> None:
+        super().__init__(Run(passes=True, ended_normally=True, attempts=()), is_service=False)
+        self._words = words
+
+    def output(self) -> str:
+        return self._words
+
+
+def test_a_difference_is_compared_once() -> None:
+    """Numbers in it apart; a launch with everything granted has to show that it is none that varies."""
+    told = list[Trial]()
+    scenario = Scenario(test=("x",), compare=("output",))
+    oracle = oracle_on(Telling(PROGRAM), scenarios=(scenario,), told=told)
+    all_of_it = NOTHING.with_syscalls({Syscall("chown"), Syscall("kill")})
+    oracle.set_usual(usual_of(oracle.ask(all_of_it, phase="a").launches))
+    for calls in ({"kill"}, {"kill"}, {"chown"}, {"kill"}):
+        grant = NOTHING.with_syscalls(map(Syscall, calls))
+        assert oracle.ask(grant, phase="a").verdict is Verdict.BREAKS
+    assert [trial.phase for trial in told] == ["a", "compare", "a", "a", "compare", "a", "a"]
