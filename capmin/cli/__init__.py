@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "report": "Write one search as one HTML page, to be read anywhere.",
         "emit": "Write a result as Docker, Compose, Kubernetes, Podman, systemd and others read it.",
         "verify": "Tell whether a profile still holds for an image, and what it lacks if not.",
+        "fuzz": "Draw grants around an answer, and tell the smallest ones that disagree with it.",
         "diff": "Tell what a new version needs more or less than the old one.",
         "check": "Tell what compose files, manifests and units grant beyond what images need.",
         "init": "Write a commented workload file for an image, from what the image says of itself.",

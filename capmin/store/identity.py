@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from capmin.errors import UsageError
 from capmin.privileges import Capability
 from capmin.scenario import Scenario
 
@@ -56,6 +58,20 @@ def scenario_hash(scenarios: Iterable[Scenario]) -> str:
 def definition(scenario: Scenario) -> str:
     """A scenario as JSON."""
     return json.dumps(asdict(scenario), sort_keys=True)
+
+
+def scenario_from(document: Mapping[str, Any]) -> Scenario:
+    """A scenario from its `definition`, read back.
+
+    Raises:
+        UsageError: it is none that this capmin knows.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only who reads scenarios back needs it
+
+    try:
+        return TypeAdapter(Scenario).validate_python(document)
+    except ValidationError as error:
+        raise UsageError(f"a scenario on record cannot be read: {error.errors()[0]['msg']}") from error
 
 
 def _digest(value: object) -> str:
