@@ -10,7 +10,7 @@ from capmin.cli.terminal import printable
 from capmin.emit import put
 from capmin.engines.places import cache_dir
 from capmin.errors import UsageError
-from capmin.profile import Strictness
+from capmin.profile import Profile, Strictness
 from capmin.stack import files, stack
 from capmin.workload import Workload, find_workloads, load_workload
 
@@ -104,8 +104,7 @@ def compose_command(*, paths: tuple[Path, ...], results: Path, output: Path, str
       docker compose --project-directory board up
     """  # noqa: D301 - \b is click's mark for a paragraph that stays as it is
     services = stack(
-        (workload, read_profile(results / workload.name).at(Strictness(strictness)))
-        for workload in _load(paths)
+        (workload, _profile(workload, results).at(Strictness(strictness))) for workload in _load(paths)
     )
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -114,6 +113,16 @@ def compose_command(*, paths: tuple[Path, ...], results: Path, output: Path, str
     for name, text in files(services, output).items():
         put(output / name, text)
         click.echo(printable(str(output / name)))
+
+
+def _profile(workload: Workload, results: Path) -> Profile:
+    place = results / workload.name
+    if not place.exists():
+        folder = workload.path.parent
+        raise UsageError(
+            f"{workload.name} has no result at {place}: capmin search --workload {folder} --output {place}"
+        )
+    return read_profile(place)
 
 
 def _load(paths: tuple[Path, ...]) -> tuple[Workload, ...]:

@@ -1,4 +1,4 @@
-"""``capmin workload``: lists and checks what is there, by path or by name."""
+"""``capmin workload``: lists, checks and composes what is there, by path or by name."""
 
 import json
 from pathlib import Path
@@ -53,6 +53,29 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
     Path("workloads/web/workload.toml").write_text("[image]\nreference = 1\n")
     assert main(["workload", "check"]) == 2
     assert "capmin: workloads/web/workload.toml:2: image.reference: " in capsys.readouterr().err
+
+
+def test_compose_writes_a_file_and_its_filters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads((Path(__file__).parents[2] / "integration/chown_result.json").read_text())
+    found["image"]["reference"] = "web:1"
+    results = tmp_path / "results" / "web"
+    results.mkdir(parents=True)
+    (results / "result.json").write_text(json.dumps(found))
+    file = Path("workloads/web/workload.toml")
+    file.write_text(f"{file.read_text()}service = true\n")
+    assert main(["workload", "compose", "web", "-o", "stack"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["stack/compose.yaml", "stack/web.seccomp.json"]
+    assert "image: web:1" in Path("stack/compose.yaml").read_text()
+    assert json.loads(Path("stack/web.seccomp.json").read_text())["syscalls"]
+
+
+def test_compose_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["workload", "compose", "web", "-o", "stack"]) == 2
+    assert capsys.readouterr().err == (
+        "capmin: web has no result at results/web: "
+        "capmin search --workload workloads/web --output results/web\n"
+    )
+    assert not Path("stack").exists()
 
 
 def test_none_here(
