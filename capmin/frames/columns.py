@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
@@ -39,7 +40,17 @@ class Column:
     def cast(self, values: pd.Series) -> pd.Series:
         """Values with this column's type."""
         # Categories have a type too, that of the values they are found in: text, also where there are none.
-        return values.astype(self.plain).astype(self.dtype)
+        return values if self._fits(values) else values.astype(self.plain).astype(self.dtype)
+
+    def _fits(self, values: pd.Series) -> bool:
+        """Whether values have this type already: the sets of 100,000 trials take a second to copy."""
+        if self.dtype != CATEGORY:
+            return bool(values.dtype == self.dtype)
+        array = values.array
+        if not isinstance(array, pd.Categorical) or array.categories.dtype != TEXT:
+            return False
+        used = np.unique(array.codes[array.codes >= 0])
+        return bool(array.categories.is_monotonic_increasing) and len(used) == len(array.categories)
 
 
 Table = Mapping[str, Column]

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -27,11 +27,31 @@ Columns = dict[str, list[Any]]
 _PART = 5_000
 
 
-class GrantTexts(NamedTuple):
-    """A grant as its two sets, sorted and separated by spaces; no system calls: the default filter."""
+_DENIED = """CASE WHEN observed THEN
+    (SELECT coalesce(sum(count), 0) FROM attempt WHERE launch_id = launch.id AND errno IS NOT NULL) END"""
+"""How many attempts were denied in a launch; NULL where that was not observed."""
 
-    capabilities: str
-    syscalls: str | None
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grants:
+    """Every grant on record, at the place that ``places`` has for its row.
+
+    The two sets are text, sorted and separated by spaces; no system calls: the default filter.
+    """
+
+    places: Mapping[int, int]
+    capabilities: list[str]
+    syscalls: list[str | None]
+    capability_count: list[int]
+    syscall_count: list[int | None]
+
+    def columns(self, rows: Sequence[int], names: Sequence[str]) -> Columns:
+        """Some of these for the grants in such rows; nothing but references is copied."""
+        places = [self.places[row] for row in rows]
+        return {name: [values[place] for place in places] for name, values in self._named(names)}
+
+    def _named(self, names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
+        return ((name, getattr(self, name)) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,22 +97,26 @@ class StoreReader:
         return tuple(json.loads(definition) for (definition,) in rows)
 
     def trials(self, campaign: int) -> Columns:
-        """Trials with a verdict, by number, each with its row and that of its grant."""
+        """Trials with a verdict, by number, each with the row of its grant, and what its launches come to.
+
+        Where no launch was observed the denials are missing, not 0.
+        """
         return self._columns(
-            "SELECT id, number AS trial, phase, verdict, degraded, reason, granted_id FROM trial "
-            "WHERE campaign_id = ? AND verdict IS NOT NULL ORDER BY number",
+            "SELECT number AS trial, phase, verdict, degraded, reason, trial.granted_id AS granted_id, "  # noqa: S608 - of this file
+            "count(launch.id) AS launch_count, total(duration_s) AS duration_s, "
+            f"sum({_DENIED}) AS denial_count FROM trial LEFT JOIN launch ON trial_id = trial.id "
+            "WHERE campaign_id = ? AND verdict IS NOT NULL GROUP BY trial.id ORDER BY number",
             campaign,
         )
 
     def launches(self, campaign: int) -> Columns:
-        """The launches of those trials, each with its row, that of its trial and that of its grant."""
+        """The launches of those trials, in their order, each with the row of its grant."""
         columns = self._columns(
-            "SELECT id, trial_id, position AS launch, scenario, granted_id, exit_code, service_exit_code, "
-            "timed_out, refused, ended_in, trouble, duration_s, stalled_s, waited_s, spawned, "
-            "observed, bounding, effective, seccomp_mode, no_new_privileges, "
-            "output, probe_output FROM launch WHERE trial_id IN "
-            "(SELECT id FROM trial WHERE campaign_id = ? AND verdict IS NOT NULL) "
-            "ORDER BY trial_id, position",
+            "SELECT number AS trial, position AS launch, scenario, launch.granted_id AS granted_id, "  # noqa: S608 - of this file
+            "exit_code, service_exit_code, timed_out, refused, ended_in, trouble, duration_s, stalled_s, "
+            f"waited_s, spawned, {_DENIED} AS denial_count, bounding, effective, seccomp_mode, "
+            "no_new_privileges, output, probe_output FROM trial JOIN launch ON trial_id = trial.id "
+            "WHERE campaign_id = ? AND verdict IS NOT NULL ORDER BY number, position",
             campaign,
         )
         for name in ("bounding", "effective"):
@@ -111,31 +135,26 @@ class StoreReader:
             campaign,
         )
 
-    def denials(self, campaign: int) -> Mapping[int, int]:
-        """How many attempts were denied in each launch, by its row; a launch without any is not there."""
-        rows = self._connection.execute(
-            "SELECT launch_id, sum(count) FROM attempt WHERE errno IS NOT NULL AND "
-            "launch_id IN (SELECT launch.id FROM launch JOIN trial ON trial.id = trial_id "
-            "WHERE campaign_id = ? AND verdict IS NOT NULL) GROUP BY launch_id",
-            (campaign,),
-        )
-        return dict(rows)
-
-    def grants(self) -> Mapping[int, GrantTexts]:
-        """Every grant on record, by its row."""
+    def grants(self) -> Grants:
+        """Every grant on record."""
         rows = self._connection.execute("SELECT id, capabilities, syscalls FROM granted").fetchall()
-        capabilities = {mask: _mask_text(mask) for mask in {mask for _, mask, _ in rows}}
-        syscalls = iter(self._set_texts([bitmap for _, _, bitmap in rows if bitmap is not None]))
-        return {
-            row: GrantTexts(capabilities[mask], None if bitmap is None else next(syscalls))
-            for row, mask, bitmap in rows
-        }
+        texts = {mask: _mask_text(mask) for mask in {mask for _, mask, _ in rows}}
+        bitmaps = [bitmap for _, _, bitmap in rows if bitmap is not None]
+        found = iter(zip(self._set_texts(bitmaps), map(_size, bitmaps), strict=True))
+        sets = [(None, None) if bitmap is None else next(found) for _, _, bitmap in rows]
+        return Grants(
+            places={row: place for place, (row, _, _) in enumerate(rows)},
+            capabilities=[texts[mask] for _, mask, _ in rows],
+            syscalls=[text for text, _ in sets],
+            capability_count=[mask.bit_count() for _, mask, _ in rows],
+            syscall_count=[size for _, size in sets],
+        )
 
     def launch_places(self, campaign: int) -> Columns:
-        """Of each launch where it belongs (the number of its trial, its position there), and what it took."""
+        """Of each launch its row, and where it belongs: the number of its trial, its position there."""
         return self._columns(
-            "SELECT launch.id AS id, trial_id, number AS trial, position AS launch, observed, duration_s "
-            "FROM launch JOIN trial ON trial.id = trial_id WHERE campaign_id = ? AND verdict IS NOT NULL",
+            "SELECT launch.id AS id, number AS trial, position AS launch "
+            "FROM trial JOIN launch ON trial.id = trial_id WHERE campaign_id = ? AND verdict IS NOT NULL",
             campaign,
         )
 
@@ -220,6 +239,10 @@ def _words(names: Sequence[str]) -> np.ndarray:
     """For each byte the names that its bits stand for, lowest first, each with a space behind it."""
     texts = ["".join(f"{name} " for bit, name in enumerate(names) if byte >> bit & 1) for byte in range(256)]
     return np.array(texts, dtype=object)
+
+
+def _size(bitmap: bytes) -> int:
+    return int.from_bytes(bitmap, "little").bit_count()
 
 
 def _mask_text(mask: int) -> str:
