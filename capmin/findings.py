@@ -139,8 +139,10 @@ def _certificate(findings: Findings) -> Iterable[CertificateEntry]:
         number = proof.failures[-1]
         if number is None:
             raise ValueError(f"the proof of {privilege} names no trial")
-        launch = trials[number].launches[-1]
-        attempt = denied_attempt(launch, privilege)
+        launch = _telling_launch(trials[number], privilege)
+        # What broke in one scenario may have been denied in another, which passed.
+        attempts = (denied_attempt(each, privilege) for each in (launch, *trials[number].launches))
+        attempt = next((each for each in attempts if each is not None), None)
         denied = None if attempt is None else attempt.syscall
         yield CertificateEntry(
             privilege=privilege,
@@ -149,6 +151,19 @@ def _certificate(findings: Findings) -> Iterable[CertificateEntry]:
             presumed=proof.presumed,
             evidence=telling_line(launch, call=denied, usual=usual),
         )
+
+
+def _telling_launch(trial: Trial, privilege: Privilege) -> Launch:
+    """The launch that decided a trial: the last one where it broke, else the one with most denials of this.
+
+    All scenarios are played where they pass: a storm may have been in any of them.
+    """
+    if trial.verdict is not Verdict.WORKS:
+        return trial.launches[-1]
+    return max(
+        trial.launches,
+        key=lambda launch: sum(each.count for each in launch.denials or () if each.privilege == privilege),
+    )
 
 
 def _output_of_passes(trials: Iterable[Trial]) -> Iterable[str]:

@@ -95,17 +95,35 @@ class Evidence:
         return found.iloc[0] if len(found) else None
 
     def last_launch(self, number: int) -> pd.Series | None:
-        """The launch that decided a trial."""
+        """The launch that decided a trial which broke."""
         found = self.records.launches[self.records.launches["trial"] == number]
         return found.iloc[-1] if len(found) else None
 
+    def telling_launch(self, number: int, privilege: str) -> pd.Series | None:
+        """The launch that decided a trial: where it passed, badly, the one with most denials of this."""
+        launches = self.records.launches[self.records.launches["trial"] == number]
+        trial, denials = self.trial(number), self.denials(number, privilege)
+        if trial is None or trial["verdict"] != "works" or not len(denials):
+            return self.last_launch(number)
+        worst = denials.groupby("launch")["count"].sum().idxmax()
+        return launches[launches["launch"] == worst].iloc[-1]
+
     def denial(self, number: int, privilege: str) -> pd.Series | None:
-        """The last denial of a privilege in a trial."""
+        """The last denial of a privilege in the launch that decided a trial, or else in any of its launches.
+
+        What broke in one scenario may have been denied in another, which passed.
+        """
+        found, launch = self.denials(number, privilege), self.telling_launch(number, privilege)
+        if launch is not None and (found["launch"] == launch["launch"]).any():
+            found = found[found["launch"] == launch["launch"]]
+        return found.sort_values(["launch", "last_s"]).iloc[-1] if len(found) else None
+
+    def denials(self, number: int, privilege: str) -> pd.DataFrame:
+        """The denials of a privilege in all launches of a trial."""
         attempts = self.attempts
-        found = attempts[
+        return attempts[
             (attempts["trial"] == number) & (attempts["privilege"] == privilege) & attempts["errno"].notna()
         ]
-        return found.sort_values("last_s").iloc[-1] if len(found) else None
 
     def said(self, launch: pd.Series, call: Syscall | None) -> str:
         """The program's line that tells best, the runtime's words where it never started."""

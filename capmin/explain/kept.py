@@ -26,7 +26,7 @@ def kept(evidence: Evidence) -> Iterator[Reason]:
 def _reason(evidence: Evidence, name: str, number: int, call: str | None, said: str) -> Reason:
     trial, launch, denial = (
         evidence.trial(number),
-        evidence.last_launch(number),
+        evidence.telling_launch(number, name),
         evidence.denial(number, name),
     )
     if denial is not None and pd.notna(denial["syscall"]):

@@ -7,6 +7,7 @@
 - Text, Markdown and JSON say the same; what came out of the image cannot leave its place in them.
 """
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from capmin.errors import UsageError
 from capmin.evidence import choose_line, usual_lines
 from capmin.explain import RENDERERS, Explanation, Fate, Reason, explain, privilege_named
 from capmin.privileges import Capability, Privilege, Syscall
-from capmin.trial import Trial
+from capmin.trial import Launch, Trial, Verdict
 from tests.unit.recorded import (
     BIND,
     CHOWN,
@@ -27,6 +28,7 @@ from tests.unit.recorded import (
     CONNECT,
     RESULT,
     TRIALS,
+    attempt,
     write_directory,
     write_store,
 )
@@ -91,6 +93,38 @@ def test_degraded_is_kept_against_a_storm(tmp_path: Path) -> None:
     assert RESULT.syscalls is not None
     degraded = replace(RESULT, syscalls=replace(RESULT.syscalls, degraded=frozenset({BIND})))
     assert reason(write_directory(tmp_path / "web", result=degraded), BIND).fate is Fate.STORMY
+
+
+def with_launches(directory: Path, proof: Trial, *launches: Launch) -> Path:
+    """The same records, but that a proof was played in several scenarios."""
+    several = replace(proof, launches=launches)
+    write_directory(directory, store=False)
+    write_store(
+        directory / "trials.sqlite",
+        trials=tuple(several if each.number == several.number else each for each in TRIALS),
+    )
+    return directory
+
+
+def test_what_was_denied_in_another_scenario_than_the_one_that_broke_is_told(tmp_path: Path) -> None:
+    proof = TRIALS[-1]
+    (broke,) = proof.launches
+    passed = replace(broke, exit_code=0, output="", scenario="starts")
+    blind = replace(broke, attempts=(), scenario="restarts")
+    found = reason(with_launches(tmp_path / "web", proof, passed, blind), BIND)
+    assert (found.call, found.answer, found.program) == ("bind", "ENOSYS", "web")
+    assert found.scenario == "restarts"
+    assert "bind() failed" in found.said
+
+
+def test_a_storm_is_told_where_it_was(tmp_path: Path) -> None:
+    proof = replace(TRIALS[-1], verdict=Verdict.WORKS, degraded=True, reason="degraded: a storm")
+    (launch,) = proof.launches
+    storm = attempt(BIND, BIND, error=errno.ENOSYS, count=2000)
+    storming = replace(launch, exit_code=0, scenario="starts", attempts=(storm,))
+    calm = replace(launch, exit_code=0, scenario="restarts")
+    found = reason(with_launches(tmp_path / "web", proof, storming, calm), BIND)
+    assert (found.scenario, found.count) == ("starts", 2000)
 
 
 def test_a_kept_one_without_proof_says_so(tmp_path: Path) -> None:
