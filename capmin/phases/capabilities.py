@@ -4,6 +4,7 @@ import logging
 
 from capmin.minimise import CERTIFY_ONLY, Minimum, Outcome, alternatives
 from capmin.phases.bench import Bench
+from capmin.phases.plan import ceiling_of
 from capmin.phases.reading import checked_capabilities
 from capmin.priors import capability_prior
 from capmin.privileges import Capability, Privilege
@@ -35,7 +36,7 @@ def search_capabilities(bench: Bench) -> None:
     bench.improve(everything.without(everything.capabilities - minimum.kept))
     answer = _least_risky(bench, candidates, minimum)
     bench.proven.append(answer)
-    bench.improve(everything.without(everything.capabilities - answer.kept))
+    bench.improve(everything.with_capabilities(map(Capability, answer.kept)))
 
 
 def _least_risky(
@@ -45,8 +46,9 @@ def _least_risky(
     if not minimum.kept or not bench.plan.alternatives:
         return minimum
     bench.enter("alternatives")
-    everything = bench.best.with_capabilities(candidates)
-    found = bench.best
+    found, searched = bench.best, len(candidates)
+    candidates = _all_that_may_be_granted(bench, candidates)
+    everything = found.with_capabilities(candidates)
     bench.best = everything  # what is asked is part of it
 
     def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
@@ -59,7 +61,7 @@ def _least_risky(
         cost=lambda name: CAPABILITY_RISK[Capability(name)],
         first=minimum.kept,
         limit=MOST_ALTERNATIVES,
-        budget=bench.plan.alternatives,
+        budget=bench.plan.alternatives - (len(candidates) > searched),
         known=bench.known(candidates),
     )
     if not sets.complete:
@@ -75,6 +77,24 @@ def _least_risky(
     return bench.minimise(
         riskiest_first(bench.best.capabilities), phase="capabilities", algorithm=CERTIFY_ONLY, prove=True
     )
+
+
+def _all_that_may_be_granted(bench: Bench, searched: tuple[Capability, ...]) -> tuple[Capability, ...]:
+    """What was searched, and what the user allows beyond Docker's default, if the tests pass with all that.
+
+    Where they pass by default the search starts from there, which is cheaper. But what does for a capability
+    may not be one of Docker's: CAP_DAC_READ_SEARCH, with which files are read that CAP_DAC_OVERRIDE also
+    writes, is not.
+    """
+    if bench.plan.ceiling is None:
+        return searched
+    allowed = ceiling_of(bench.plan, bench.engine)
+    if allowed <= frozenset(searched):
+        return searched
+    candidates = riskiest_first(allowed.union(searched))
+    bench.best = bench.best.with_capabilities(candidates)
+    trial = bench.try_hard(bench.best, "alternatives")
+    return candidates if bench.outcome(trial, candidates).passes else searched
 
 
 def _unproven(kept: frozenset[Privilege]) -> Minimum[Privilege]:
