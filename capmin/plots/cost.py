@@ -5,11 +5,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from capmin.frames import TRIALS, check
-from capmin.plots.palette import PALE, VERDICT_COLOURS, new_figure
+from capmin.plots.outcome import outcomes
+from capmin.plots.palette import OUTCOME_COLOURS, PALE, new_figure
 
 
 def cost_by_phase(trials: pd.DataFrame, *, title: str = "") -> Figure:
-    """The seconds that launches took in each phase, by verdict, and how many trials they were.
+    """The seconds that launches took in each phase, by outcome, and how many trials they were.
 
     Args:
         trials: a frame of `capmin.frames.trials_frame`, one campaign's.
@@ -26,10 +27,10 @@ def cost_by_phase(trials: pd.DataFrame, *, title: str = "") -> Figure:
     ax = figure.subplots()
     places = list(range(len(phases)))[::-1]
     left = [0.0] * len(phases)
-    shown = [verdict for verdict in VERDICT_COLOURS if verdict in {verdict for _, verdict in seconds}]
-    for verdict in shown:
-        widths = [seconds.get((phase, verdict), 0.0) for phase in phases]
-        ax.barh(places, widths, left=left, color=VERDICT_COLOURS[verdict], height=0.62)
+    shown = [outcome for outcome in OUTCOME_COLOURS if outcome in {outcome for _, outcome in seconds}]
+    for outcome in shown:
+        widths = [seconds.get((phase, outcome), 0.0) for phase in phases]
+        ax.barh(places, widths, left=left, color=OUTCOME_COLOURS[outcome], height=0.62)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for place, phase, total in zip(places, phases, left, strict=True):
         noun = "trial" if counts[phase] == 1 else "trials"
@@ -41,15 +42,15 @@ def cost_by_phase(trials: pd.DataFrame, *, title: str = "") -> Figure:
     ax.grid(axis="x", color=PALE)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    handles = [Patch(facecolor=VERDICT_COLOURS[name], label=name) for name in shown]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    handles = [Patch(facecolor=OUTCOME_COLOURS[name], label=name) for name in shown]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(title or "Cost: the time that launches took, by phase", fontweight="bold")
     return figure
 
 
 def _seconds(trials: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """The time of launches, by phase and verdict."""
-    keys = zip(trials["phase"].astype(str), trials["verdict"].astype(str), strict=True)
+    """The time of launches, by phase and outcome."""
+    keys = zip(trials["phase"].astype(str), outcomes(trials), strict=True)
     sums: dict[tuple[str, str], float] = {}
     for key, duration_s in zip(keys, trials["duration_s"].astype(float), strict=True):
         sums[key] = sums.get(key, 0.0) + duration_s

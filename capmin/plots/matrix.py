@@ -13,7 +13,8 @@ from matplotlib.patches import Patch
 
 from capmin.frames import TRIALS, check, members
 from capmin.plots.filtering import as_filtered
-from capmin.plots.palette import BLACK, GREY, PALE, PALE_YELLOW, VERDICT_COLOURS, WHITE, new_figure
+from capmin.plots.outcome import outcomes
+from capmin.plots.palette import BLACK, GREY, OUTCOME_COLOURS, PALE, PALE_YELLOW, WHITE, new_figure
 
 _LABELLED_ROWS = 260
 """More privileges than this, and their names would run into each other."""
@@ -25,16 +26,17 @@ _LARGEST_IN = 30.0
 class Cell(IntEnum):
     GRANTED = 0
     WORKS = 1
-    BREAKS = 2
-    UNRESOLVED = 3
-    DROPPED = 4
-    DEFAULT = 5
+    DEGRADED = 2
+    BREAKS = 3
+    UNRESOLVED = 4
+    DROPPED = 5
+    DEFAULT = 6
 
 
-_COLOURS = (PALE, *VERDICT_COLOURS.values(), WHITE, PALE_YELLOW)
+_COLOURS = (PALE, *OUTCOME_COLOURS.values(), WHITE, PALE_YELLOW)
 _LABELS = (
     "granted",
-    *(f"withheld: {verdict}" for verdict in VERDICT_COLOURS),
+    *(f"withheld: {outcome}" for outcome in OUTCOME_COLOURS),
     "dropped before",
     "no filter of its own",
 )
@@ -47,7 +49,6 @@ class _Tried:
     capabilities: frozenset[str]
     syscalls: frozenset[str] | None
     outcome: Cell
-    accepted: bool
 
     def of_kind(self, name: str) -> frozenset[str] | None:
         return self.capabilities if name.startswith("CAP_") else self.syscalls
@@ -56,7 +57,7 @@ class _Tried:
 def trial_matrix(trials: pd.DataFrame, *, title: str = "") -> Figure:
     """Which trial withheld which privilege, and what came of it.
 
-    A cell has the colour of the verdict where the trial withheld what the best grant so far still had: only
+    A cell has the colour of the outcome where the trial withheld what the best grant so far still had: only
     that can be why it broke. Rows are the privileges that trials differ in: of each kind, first those kept,
     by name, then those dropped, in the order in which they were.
 
@@ -88,13 +89,13 @@ def trial_matrix(trials: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def tried_trials(trials: pd.DataFrame) -> Iterator[_Tried]:
-    columns = (trials[name] for name in ("capabilities", "syscalls", "verdict", "degraded"))
-    for capabilities, syscalls, verdict, degraded in zip(*columns, strict=True):
+    for capabilities, syscalls, outcome in zip(
+        trials["capabilities"], trials["syscalls"], outcomes(trials), strict=True
+    ):
         yield _Tried(
             capabilities=members(capabilities),
             syscalls=None if pd.isna(syscalls) else members(syscalls),
-            outcome=Cell[verdict.upper()],
-            accepted=verdict == "works" and not degraded,
+            outcome=Cell[outcome.upper()],
         )
 
 
@@ -120,7 +121,7 @@ def _line(name: str, tried: Sequence[_Tried]) -> list[Cell]:
             cells.append(Cell.GRANTED)
         else:
             cells.append(Cell.DROPPED if dropped else trial.outcome)
-        if trial.accepted:
+        if trial.outcome is Cell.WORKS:
             dropped = name not in granted
     return cells
 

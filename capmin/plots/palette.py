@@ -9,16 +9,19 @@ from types import MappingProxyType
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-GREEN, VERMILLION, GREY, BLUE, BLACK = "#009E73", "#D55E00", "#999999", "#0072B2", "#000000"
+GREEN, VERMILLION, ORANGE, GREY = "#009E73", "#D55E00", "#E69F00", "#999999"
+BLUE, BLACK = "#0072B2", "#000000"
 PALE, PALER, PALE_YELLOW, WHITE = "#E3E3E3", "#F5F5F5", "#F7F0C0", "#FFFFFF"
 
-# Apart from the colours of verdicts, so that no bar is taken for a verdict.
+# Apart from the colours of outcomes, so that no bar is taken for one.
 KIND_COLOURS: Mapping[str, str] = MappingProxyType({"capability": "#7B3294", "syscall": "#0072B2"})
 TRIALS_COLOUR = "#777777"
-VERDICT_COLOURS: Mapping[str, str] = MappingProxyType(
-    {"works": GREEN, "breaks": VERMILLION, "unresolved": GREY}
+OUTCOME_COLOURS: Mapping[str, str] = MappingProxyType(
+    {"works": GREEN, "degraded": ORANGE, "breaks": VERMILLION, "unresolved": GREY}
 )
-VERDICT_MARKERS: Mapping[str, str] = MappingProxyType({"works": "o", "breaks": "X", "unresolved": "s"})
+OUTCOME_MARKERS: Mapping[str, str] = MappingProxyType(
+    {"works": "o", "degraded": "D", "breaks": "X", "unresolved": "s"}
+)
 
 
 def new_figure(*, width: float, height: float) -> Figure:

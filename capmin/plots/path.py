@@ -11,15 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from capmin.frames import TRIALS, check
 from capmin.plots.filtering import as_filtered
-from capmin.plots.palette import (
-    BLACK,
-    BLUE,
-    PALE,
-    PALER,
-    VERDICT_COLOURS,
-    VERDICT_MARKERS,
-    new_figure,
-)
+from capmin.plots.outcome import outcomes
+from capmin.plots.palette import BLACK, BLUE, OUTCOME_COLOURS, OUTCOME_MARKERS, PALE, PALER, new_figure
 
 _KINDS = (("capability_count", "Capabilities"), ("syscall_count", "System calls above the floor"))
 
@@ -76,14 +69,14 @@ def search_path(trials: pd.DataFrame, *, lower_bound: int | None = None, title: 
 def _draw_sizes(ax: Axes, trials: pd.DataFrame, column: str) -> None:
     shown = trials[trials[column].notna()]
     about = shown[is_about(shown, column)]
-    for verdict, colour in VERDICT_COLOURS.items():
-        those = about[about["verdict"] == verdict]
+    for outcome, colour in OUTCOME_COLOURS.items():
+        those = about[outcomes(about) == outcome]
         ax.scatter(
             those["trial"].astype(int),
             those[column].astype(int),
             s=26,
             color=colour,
-            marker=VERDICT_MARKERS[verdict],
+            marker=OUTCOME_MARKERS[outcome],
             linewidths=0,
             zorder=3,
         )
@@ -169,9 +162,9 @@ def is_about(trials: pd.DataFrame, column: str) -> "pd.Series[bool]":
 
 def _path_handles(trials: pd.DataFrame, lower_bound: int | None) -> list[Line2D]:
     handles = [
-        Line2D([], [], linestyle="", marker=VERDICT_MARKERS[verdict], color=colour, label=verdict)
-        for verdict, colour in VERDICT_COLOURS.items()
-        if (trials["verdict"] == verdict).any()
+        Line2D([], [], linestyle="", marker=OUTCOME_MARKERS[outcome], color=colour, label=outcome)
+        for outcome, colour in OUTCOME_COLOURS.items()
+        if (outcomes(trials) == outcome).any()
     ]
     handles.append(Line2D([], [], color=BLUE, linewidth=1.8, label="smallest that worked so far"))
     if lower_bound is not None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from capmin.plots.outcome import outcomes
+from capmin.plots.palette import OUTCOME_COLOURS
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
@@ -31,14 +34,14 @@ def phase_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
     ordered = trials.sort_values("trial")
     columns = (
         ordered["phase"].astype(str),
-        ordered["verdict"].astype(str),
+        outcomes(ordered),
         ordered["duration_s"].astype(float),
     )
     phases: dict[str, dict[str, float]] = {}
     counts: Counter[str] = Counter()
-    for phase, verdict, duration_s in zip(*columns, strict=True):
+    for phase, outcome, duration_s in zip(*columns, strict=True):
         spent = phases.setdefault(phase, {})
-        spent[verdict] = spent.get(verdict, 0.0) + duration_s
+        spent[outcome] = spent.get(outcome, 0.0) + duration_s
         counts[phase] += 1
     longest = max((sum(spent.values()) for spent in phases.values()), default=0.0) or 1.0
     return tuple(
@@ -47,9 +50,9 @@ def phase_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
             trials=counts[phase],
             seconds=sum(spent.values()),
             stretches=tuple(
-                Stretch(name=verdict, percent=100 * spent[verdict] / longest)
-                for verdict in ("works", "breaks", "unresolved")
-                if verdict in spent
+                Stretch(name=outcome, percent=100 * spent[outcome] / longest)
+                for outcome in OUTCOME_COLOURS
+                if outcome in spent
             ),
         )
         for phase, spent in phases.items()

@@ -59,6 +59,11 @@ class Page:
         return answer
 
     @property
+    def alternatives_complete(self) -> bool:
+        """Whether all minimal sets of capabilities are known."""
+        return bool((self.result["capabilities"] or {}).get("alternatives_complete", False))
+
+    @property
     def kept(self) -> tuple[Reason, ...]:
         return self.explanation.of(Fate.NEEDED, Fate.STORMY, Fate.UNPROVEN)
 

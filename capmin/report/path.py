@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from capmin.plots.filtering import as_filtered
+from capmin.plots.outcome import outcomes
 from capmin.plots.path import best_so_far, is_about, stretches
 
 WIDTH, LEFT, RIGHT, PANEL, GAP, TOP = 960, 46, 40, 150, 40, 68
@@ -15,7 +16,7 @@ _KINDS = (
 )
 _TICKS = 4
 
-NAME = 36
+NAME = 46
 """Room that a slanted name takes."""
 
 
@@ -35,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Panel:
-    """One kind of privilege: marks by verdict, and the line of the smallest that worked."""
+    """One kind of privilege: marks by outcome, and the line of the smallest that worked."""
 
     label: str
     top: float
@@ -99,14 +100,14 @@ def _panel(trials: pd.DataFrame, column: str, label: str, *, top: float, last: i
 
     about = shown[is_about(shown, column)]
     marks = {
-        verdict: tuple(
+        str(outcome): tuple(
             Mark(x=x, y=place)
             for x, place in dict.fromkeys(
                 (_x(trial, last), y(count))
                 for trial, count in zip(those["trial"].astype(int), those[column].astype(int), strict=True)
             )
         )
-        for verdict, those in about.groupby("verdict", observed=True)
+        for outcome, those in about.groupby(outcomes(about))
     }
     best = best_so_far(shown, column)
     changes = best[best.diff() != 0]
@@ -119,7 +120,7 @@ def _panel(trials: pd.DataFrame, column: str, label: str, *, top: float, last: i
         label=label,
         top=top,
         bottom=top + PANEL,
-        marks={str(verdict): places for verdict, places in marks.items()},
+        marks=marks,
         line="".join([*steps, f"H{WIDTH - RIGHT}"]) if steps else "",
         end=end,
         ticks=tuple(Tick(place=y(value), label=str(value)) for value in _ticks(highest)),

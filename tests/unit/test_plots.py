@@ -19,6 +19,7 @@ from capmin import frames, plots
 from capmin.errors import UsageError
 from capmin.grant import Grant
 from capmin.plots.matrix import Cell, matrix_cells, tried_trials
+from capmin.plots.outcome import outcomes
 from capmin.plots.path import best_so_far, is_about
 from capmin.privileges import Capability, Syscall
 from capmin.trial import Trial, Verdict
@@ -116,7 +117,7 @@ def test_a_search_for_capabilities_alone_has_one_panel() -> None:
 
 def cells(trials: Sequence[Trial]) -> dict[str, str]:
     letters = {Cell.GRANTED: ".", Cell.WORKS: "w", Cell.BREAKS: "b", Cell.UNRESOLVED: "u"}
-    letters |= {Cell.DROPPED: "-", Cell.DEFAULT: "d"}
+    letters |= {Cell.DROPPED: "-", Cell.DEFAULT: "d", Cell.DEGRADED: "s"}
     rows, matrix = matrix_cells(list(tried_trials(frames.trials_frame(trials))))
     return {
         name: "".join(letters[Cell(cell)] for cell in line) for name, line in zip(rows, matrix, strict=True)
@@ -130,6 +131,14 @@ def test_the_matrix_blames_only_what_was_withheld_from_the_best() -> None:
         "read": "ddd.b..u",
         "bind": "ddd..w--",
     }
+
+
+def test_what_works_badly_without_it_is_kept() -> None:
+    badly = replace(trial(9, W, CHOWN, ""), degraded=True)
+    found = cells((*CAMPAIGN, badly))
+    assert found["read"] == "ddd.b..us"
+    assert list(found) == [CHOWN, KILL, "read", "bind"]
+    assert outcomes(frames.trials_frame([badly])).tolist() == ["degraded"]
 
 
 def test_the_matrix_has_what_is_kept_above_what_was_dropped() -> None:
