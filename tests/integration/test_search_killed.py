@@ -66,6 +66,7 @@ test = "chown nobody /tmp"
 
 [[scenario]]
 name = "slow"
+tmpfs = ["/scratch"]
 test = "sleep 0.3 && touch /tmp/x && chown nobody /tmp/x && chmod 600 /tmp/x"
 """
 
@@ -96,11 +97,18 @@ def test_killed_between_the_scenarios_of_a_trial(
     assert len(kept) == KILLS_BETWEEN
     finished = search(*arguments, "--resume", output=search.output)
     assert finished.result["capabilities"]["required"] == ["CAP_CHOWN", "CAP_FOWNER"]
+    assert finished.result["mounts"] == [{"type": "tmpfs", "target": "/scratch"}]
+    assert _certified(search.output) == {"CAP_CHOWN", "CAP_FOWNER"}
     made = {trial.number: trial.launches for trial in finished.trials}
     for number, launches in kept.items():
         assert made[number][: len(launches)] == launches
     assert all(len(launches) <= len(("quick", "slow")) for launches in made.values())
     assert _begun(search.output) == {}
+
+
+def _certified(output: Path) -> set[str]:
+    with Store(output / "trials.sqlite") as store:
+        return {entry.privilege for entry in store.campaigns()[-1].certificate()}
 
 
 def _wait_for_new(ended: Callable[[], int | None], output: Path, old: AbstractSet[int]) -> None:
