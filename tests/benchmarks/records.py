@@ -5,8 +5,8 @@
 Trials are like those of a real search for nginx: one launch, about five denied calls, a line or two of
 output, and mostly grants of their own.
 
-On a busy machine of two cores, in seconds of processor: trials 1.6, launches 2.2, attempts 2.5, the report 6.7;
-the store has 61 MB.
+On a busy machine of two cores, in seconds of processor: trials 1.6, launches 2.2, attempts 2.5, the
+report 6.7; the store has 61 MB.
 """
 
 import random
