@@ -16,6 +16,9 @@ RUNS = 5
 FLAKY_RUNS = 20
 """How often the baseline runs in all when it has failed once: what an estimate of the rate takes."""
 
+STEADY_RUNS = 59
+"""A test that fails in none of these fails in less than one of 20 runs, with a confidence of 95 %."""
+
 HOPELESS_RATE = 0.5
 """A test that fails more often than this with every privilege tells nothing."""
 
@@ -34,6 +37,11 @@ class Baseline:
     def limits_s(self, longest_s: float) -> dict[str, float]:
         """Each scenario's time limit, by name; `capmin.judge.within` has those of its phases."""
         return {name: limit_for(usual_s, longest_s) for name, usual_s in self.usual.slowest_s.items()}
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is known, and not only supposed, that the tests do not fail by chance."""
+        return self.flake_rate == 0.0 and len(self.trials) >= STEADY_RUNS
 
     @property
     def is_powerless(self) -> bool:

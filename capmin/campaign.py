@@ -12,7 +12,7 @@ from capmin.judge import Stage
 from capmin.oracle import Oracle, Recorder
 from capmin.phases import Bench, Plan, Proofs, Watcher, ceiling_of
 from capmin.phases.capabilities import search_capabilities
-from capmin.phases.certificate import certify
+from capmin.phases.certificate import certify, naming_undecided
 from capmin.phases.confirmation import launch_as_written, reconsider
 from capmin.phases.footing import find_footing, observe
 from capmin.phases.syscalls import search_syscalls
@@ -92,14 +92,15 @@ class Campaign:
             EngineError: the engine is broken.
         """
         bench = self._bench
-        find_footing(bench)
-        if not still_works(bench):
-            observe(bench)
-            if self._plan.capabilities:
-                search_capabilities(bench)
-            if self._plan.syscalls:
-                search_syscalls(bench)
-        certify(bench)
+        with naming_undecided(bench):
+            find_footing(bench)
+            if not still_works(bench):
+                observe(bench)
+                if self._plan.capabilities:
+                    search_capabilities(bench)
+                if self._plan.syscalls:
+                    search_syscalls(bench)
+            certify(bench)
 
     def confirm(self, engine: Engine, profile: SeccompProfile | None) -> None:
         """Launch the answer as it was written, on the engine that will run it.
@@ -121,9 +122,12 @@ class Campaign:
             BudgetSpent: stopped early.
             EngineError: the engine is broken.
         """
-        if self.findings.holds or not reconsider(self._bench):
+        if self.findings.holds:
             return False
-        certify(self._bench)
+        with naming_undecided(self._bench, in_doubt=True):
+            if not reconsider(self._bench):
+                return False
+            certify(self._bench)
         return True
 
     def stop(self) -> None:

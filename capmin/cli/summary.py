@@ -47,7 +47,7 @@ def _proof(result: Result) -> str:
     presumed = sum(entry.presumed for entry in result.certificate)
     exact = len(result.certificate) - presumed
     words = f"{exact} of {len(result.kept)} by a launch that failed without just that one"
-    return f"{words}, {presumed} presumed from other failures" if presumed else words
+    return f"{words}, {presumed} by one that lacked more and died of it" if presumed else words
 
 
 def _confirmation(result: Result) -> str:

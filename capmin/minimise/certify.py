@@ -25,7 +25,7 @@ from capmin.minimise.presumption import Presumptions
 _LOOKS = 2
 
 # What is known to be needed less often is more likely to have failed by chance.
-_NO_WONDER = 0.6
+_NO_WONDER, _NO_WONDER_AT_ITS_END = 0.45, 0.3
 
 # Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to three things.
 _ENDS_WITHIN = 4
@@ -86,6 +86,12 @@ class _Evidence(Generic[E]):
         self._standard = standard
         self._kept = kept
         self._presumptions = Presumptions(inquiry.everything, inquiry.history()) if standard.presume else None
+        self._only_lacks = frozenset(
+            element
+            for record in inquiry.history()
+            if not record.outcome.passes and len(lacking := kept - record.granted) == 1
+            for element in lacking
+        )
 
     def removable(self, element: E) -> bool:
         return any(record.outcome.passes for record in self._inquiry.records(self._kept - {element}))
@@ -112,16 +118,25 @@ class _Evidence(Generic[E]):
         )
 
     def _is_plain(self, element: E, failure: Record[E]) -> bool:
-        """Whether it is no wonder that it failed, and that shortly after it was denied the element.
+        """Whether one look is enough.
 
+        So it is where the failure shows what it is of, where the element is likely to be needed, and where
+        the run with the element gets further and fails again, which chance does not explain.
         Where denials are not known nobody can tell, and two launches for each element are too many.
         """
-        denied = failure.outcome.denied
-        prior = self._inquiry.prior
-        if denied is None:
+        if failure.outcome.denied is None or failure.outcome.evident:
             return True
-        died = not failure.outcome.ended_normally and element in denied[-_ENDS_WITHIN:]
-        return died and (prior is None or prior(element) >= _NO_WONDER)
+        died = not failure.outcome.ended_normally and element in failure.outcome.denied[-_ENDS_WITHIN:]
+        prior = self._inquiry.prior
+        if prior is not None and prior(element) >= (_NO_WONDER_AT_ITS_END if died else _NO_WONDER):
+            return True
+        cured = self._inquiry.records(failure.granted | {element})
+        return not any(record.outcome.passes for record in cured)
+
+    def told(self, element: E) -> int:
+        """How much speaks for the element already: the more, the later it is asked (again)."""
+        failed = len(self._inquiry.records(self._kept - {element}))
+        return 2 * failed if failed else element in self._only_lacks
 
     def exhausted(self, element: E) -> bool:
         """Whether it has failed as often as it may; failures that are no evidence count here too."""
@@ -153,7 +168,7 @@ def certify(inquiry: Inquiry[E], kept: frozenset[E], standard: Standard) -> Mini
         open_ = [each for each in order if evidence.proof(each) is None and not evidence.exhausted(each)]
         if not open_:
             return _minimum(inquiry, kept, evidence)
-        _ask_round(inquiry, kept, open_)
+        _ask_round(inquiry, kept, sorted(open_, key=evidence.told))
 
 
 def _without(inquiry: Inquiry[E], kept: frozenset[E], removable: Sequence[E]) -> frozenset[E]:

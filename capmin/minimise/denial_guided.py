@@ -9,13 +9,16 @@ from math import prod
 from typing import Generic
 
 from capmin.minimise.beliefs import Beliefs
-from capmin.minimise.gbs import gbs, group_size, split
+from capmin.minimise.gbs import gbs, group_size, half, split
 from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E, Outcome
 from capmin.minimise.presumption import went_on
 
 # Suspects granted one by one before a run that died is searched like any other failure.
 _SUSPECTS = 6
+
+# Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to three things.
+_ENDS_WITHIN = 5
 
 # Of the chance that all suspects can go: from here on a question about them is worth close to one bit.
 _EVEN = 0.5
@@ -95,7 +98,7 @@ class _Search(Generic[E]):
 
     def _grant_culprit(self, run: Outcome[E], suspects: Sequence[E]) -> bool:
         """Grant the one suspect with which the program gets further; False when no likely one is it."""
-        for culprit in self._beliefs.by_guilt(suspects)[:_SUSPECTS]:
+        for culprit in self._beliefs.by_guilt(suspects[-_ENDS_WITHIN:])[:_SUSPECTS]:
             after = self._inquiry.outcome(self._needed | {culprit})
             if went_on(run, after):
                 self._beliefs.died_of(culprit, suspects)
@@ -125,7 +128,25 @@ class _Search(Generic[E]):
             return
         # What was not attempted did no harm; what was denied is searched, unless nothing of ours was.
         group = [each for each in group if each in guilty] or group
-        self._decide(*split(self._inquiry, self._base, group, self._beliefs.needed, fails=True))
+        self._decide(*self._narrow(group))
+
+    def _narrow(self, suspects: Sequence[E]) -> tuple[Sequence[E], Sequence[E]]:
+        """Which of these `base` cannot do without: what can go, and the one.
+
+        Halves like `split`, but of a half that fails only what was denied is searched on. The others were
+        not attempted, so the run would have been the same with them granted.
+        """
+        dropped: list[E] = []
+        while len(suspects) > 1:
+            size = half([self._beliefs.needed(element) for element in suspects])
+            first, second = suspects[:size], suspects[size:]
+            run = self._inquiry.outcome(self._base - frozenset(dropped) - frozenset(first))
+            if run.passes:
+                dropped += first
+                suspects = second
+            else:
+                suspects = [each for each in first if each in (run.denied or ())] or first
+        return dropped, suspects
 
     def _split(self, suspects: Sequence[E]) -> None:
         """Find one more needed element without trust in denials; the suspects are given up last."""

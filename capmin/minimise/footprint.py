@@ -76,7 +76,7 @@ class Footprints(Generic[E]):
             return self._universe
         if outcome.attempted is not None:
             return (outcome.attempted & self._universe) | self._blind
-        if outcome.denied is not None:
+        if outcome.denied is not None and (outcome.passes or self._universe.intersection(outcome.denied)):
             return granted | (self._universe & frozenset(outcome.denied)) | self._blind
         return self._universe
 

@@ -62,7 +62,7 @@ def split(
         return group, ()
     clear, guilty = 0, len(group)
     while guilty - clear > 1:
-        middle = clear + _half([needed(element) for element in group[clear:guilty]])
+        middle = clear + half([needed(element) for element in group[clear:guilty]])
         if inquiry.passes(base - frozenset(group[:middle])):
             clear = middle
         else:
@@ -70,7 +70,7 @@ def split(
     return group[:clear], group[clear:guilty]
 
 
-def _half(needed: Sequence[float]) -> int:
+def half(needed: Sequence[float]) -> int:
     """How many elements from the start hold half the chance of being the first that is needed."""
     first, clear = [], 1.0
     for probability in needed:

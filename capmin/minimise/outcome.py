@@ -1,7 +1,7 @@
 """What is asked and what is answered: the words shared by every algorithm of this package."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 E = TypeVar("E", bound=Hashable)
@@ -18,6 +18,8 @@ class Outcome(Generic[E]):
         ended_normally: a failing run that reached its usual end (a test that failed, not a program that
         died).
         ordered: whether the order of `denied` is that of the program, and would be the same another time.
+        times: how often each of `denied` was attempted, where that was counted.
+        evident: whether a failure shows by itself what it is of, so that it is no matter of chance.
         attempted: everything that was tried, granted or not, where that is known.
         trial: the caller's own reference for this run; proofs carry it.
     """
@@ -26,6 +28,8 @@ class Outcome(Generic[E]):
     denied: tuple[E, ...] | None = None
     ended_normally: bool = False
     ordered: bool = True
+    times: Mapping[E, int] = field(default_factory=dict)
+    evident: bool = False
     attempted: frozenset[E] | None = None
     trial: int | None = None
 

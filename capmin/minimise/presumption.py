@@ -5,7 +5,7 @@ end; they spoil its proof of what it died of (see `footprint`), and a second que
 certain. With a fifth of the needed elements of that kind, second questions are a third of all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -30,20 +30,31 @@ class Death(Generic[E]):
     record: Record[E]
     unaffected: frozenset[E]
 
-    def explains(self, without: frozenset[E], idle: frozenset[E], fatal: frozenset[E]) -> bool:
+    def explains(
+        self, without: frozenset[E], idle: frozenset[E], spoils: Callable[["Death[E]", E], bool]
+    ) -> bool:
         """Whether a run with `without`, which lacks the culprit, presumably dies of the same.
 
         What it has in addition either was not attempted, or was denied to this run and did not stop it.
         That the program dies of the culprit with the latter granted too is presumed. It is false where the
-        culprit is what the program falls back on for want of it. The signs of that are known: it was denied
-        just before the culprit, or afterwards, and something died of it elsewhere (`fatal`).
+        culprit is what the program falls back on for want of it, of which there are signs: see `spoils`.
         """
-        denied = self.record.outcome.denied or ()
-        missed = without.intersection(denied)
-        near = frozenset(denied[max(0, denied.index(self.culprit) - _FALLBACKS) :])
+        missed = without.intersection(self.record.outcome.denied or ())
         return (
-            self.record.granted <= without | idle and missed <= self.unaffected and not missed & fatal & near
+            self.record.granted <= without | idle
+            and missed <= self.unaffected
+            and not any(spoils(self, each) for each in missed)
         )
+
+    def is_near(self, element: E) -> bool:
+        """Whether it was denied just before the culprit, or afterwards."""
+        denied = self.record.outcome.denied or ()
+        return element in denied[max(0, denied.index(self.culprit) - _FALLBACKS) :]
+
+    def is_followed(self, element: E) -> bool:
+        """Whether it was denied before the culprit."""
+        denied = self.record.outcome.denied or ()
+        return element in denied[: denied.index(self.culprit)]
 
 
 class Presumptions(Generic[E]):
@@ -76,13 +87,30 @@ class Presumptions(Generic[E]):
         """
         idle = self._idle(kept)
         for death in self._deaths:
-            if death.culprit == element and death.explains(kept - {element}, idle, self._fatal):
+            if death.culprit == element and death.explains(kept - {element}, idle, self._spoils):
                 yield death.record
         for record in self._failed:
             if kept.intersection(record.outcome.denied or ()) == {element} and (
                 record.outcome.ended_normally or record.granted <= kept | idle
             ):
                 yield record
+
+    def _spoils(self, death: Death[E], element: E) -> bool:
+        """Whether the culprit may be a fallback for this element: something died of it, too, and it is near.
+
+        Not where another death shows that there is something between them. That one was denied the element
+        as often, so it was not attempted again after what that run died of, which this one was granted.
+        """
+        if element not in self._fatal or not death.is_near(element):
+            return False
+        times = death.record.outcome.times.get(element)
+        return times is None or not any(
+            other.culprit in death.record.granted
+            and other.is_followed(element)
+            and death.is_followed(element)
+            and other.record.outcome.times.get(element) == times
+            for other in self._deaths
+        )
 
     def _idle(self, kept: frozenset[E]) -> frozenset[E]:
         """What a passing run under exactly `kept` did not even attempt; presumably no failing one does."""

@@ -19,8 +19,10 @@ from capmin.phases.plan import Plan, Proofs, Watcher
 from capmin.phases.reading import (
     denied_in_order,
     denied_privileges,
+    denied_times,
     ended_by_itself,
     is_clean,
+    is_one_program,
     lacks,
     reached_its_end,
 )
@@ -88,7 +90,6 @@ class Bench:
     passes: int = 1
     minimum: Minimum[Privilege] | None = None
     rounds: int = 0
-    proven: list[Minimum[Privilege]] = field(default_factory=list)
     alternatives: tuple[frozenset[Privilege], ...] = ()
     alternatives_complete: bool | None = None
     confirmations: list[tuple[Launch, ...]] = field(default_factory=list)
@@ -186,10 +187,18 @@ class Bench:
         return Outcome(
             passes=self._counts_as_pass(trial),
             denied=denied,
-            ended_normally=reached_its_end(launch),
-            ordered=ended_by_itself(launch),
+            ended_normally=reached_its_end(launch) or self._went_through(trial, denied),
+            ordered=ended_by_itself(launch) and is_one_program(launch),
+            times=denied_times(launch),
+            evident=bool(storming),
             trial=trial.number,
         )
+
+    def _went_through(self, trial: Trial, denied: Sequence[Privilege] | None) -> bool:
+        """Whether nothing was cut short: all that passing launches were seen to use was attempted."""
+        if self.observed is None or denied is None or trial.grant.syscalls is None:
+            return False
+        return self.observed - trial.grant.syscalls <= frozenset(denied)
 
     def known(self, elements: Iterable[Privilege]) -> Known:
         """What the trials so far say about these elements, the rest of the best grant being as it is.
@@ -256,9 +265,9 @@ class Bench:
             try_empty_first=try_empty_first,
             blind=() if self.traces(phase) else frozenset(CAPABILITIES) & frozenset(candidates),
             known=self.known(candidates),
-            presume=self.presume,
+            presume=self.presume and self.best.syscalls is not None,
             searched=searched,
-            steady=self.presume or self.recalled or phase != "certify",
+            steady=self.recalled or (self.baseline is not None and self.baseline.is_steady),
         )
         self.rounds += minimum.rounds
         return minimum

@@ -2,7 +2,7 @@
 
 import logging
 
-from capmin.minimise import CERTIFY_ONLY, Minimum, Outcome, alternatives
+from capmin.minimise import Outcome, alternatives
 from capmin.phases.bench import Bench
 from capmin.phases.plan import ceiling_of
 from capmin.phases.reading import checked_capabilities
@@ -31,20 +31,14 @@ def search_capabilities(bench: Bench) -> None:
         phase="capabilities",
         prior=None if checked is None else bench.recalling(capability_prior(checked)),
         try_empty_first=not checked,
-        prove=bench.presume,
     )
     bench.improve(everything.without(everything.capabilities - minimum.kept))
-    answer = _least_risky(bench, candidates, minimum)
-    bench.proven.append(answer)
-    bench.improve(everything.with_capabilities(map(Capability, answer.kept)))
+    if minimum.kept and bench.plan.alternatives:
+        _prefer_less_risk(bench, candidates, minimum.kept)
 
 
-def _least_risky(
-    bench: Bench, candidates: tuple[Capability, ...], minimum: Minimum[Privilege]
-) -> Minimum[Privilege]:
-    """The answer itself, or a less risky one."""
-    if not minimum.kept or not bench.plan.alternatives:
-        return minimum
+def _prefer_less_risk(bench: Bench, candidates: tuple[Capability, ...], kept: frozenset[Privilege]) -> None:
+    """Look for other minimal sets: the least risky of all is the answer."""
     bench.enter("alternatives")
     found, searched = bench.best, len(candidates)
     candidates = _all_that_may_be_granted(bench, candidates)
@@ -59,7 +53,7 @@ def _least_risky(
         candidates,
         ask,
         cost=lambda name: CAPABILITY_RISK[Capability(name)],
-        first=minimum.kept,
+        first=kept,
         limit=MOST_ALTERNATIVES,
         budget=bench.plan.alternatives - (len(candidates) > searched),
         known=bench.known(candidates),
@@ -71,12 +65,7 @@ def _least_risky(
         )
     best = sets.sets[0]
     bench.alternatives, bench.alternatives_complete = sets.sets[1:], sets.complete
-    bench.improve(everything.without(frozenset(candidates) - best) if best != minimum.kept else found)
-    if best == minimum.kept or not bench.presume:
-        return minimum if best == minimum.kept else _unproven(best)
-    return bench.minimise(
-        riskiest_first(bench.best.capabilities), phase="capabilities", algorithm=CERTIFY_ONLY, prove=True
-    )
+    bench.improve(found if best == kept else everything.without(frozenset(candidates) - best))
 
 
 def _all_that_may_be_granted(bench: Bench, searched: tuple[Capability, ...]) -> tuple[Capability, ...]:
@@ -95,7 +84,3 @@ def _all_that_may_be_granted(bench: Bench, searched: tuple[Capability, ...]) -> 
     bench.best = bench.best.with_capabilities(candidates)
     trial = bench.try_hard(bench.best, "alternatives")
     return candidates if bench.outcome(trial, candidates).passes else searched
-
-
-def _unproven(kept: frozenset[Privilege]) -> Minimum[Privilege]:
-    return Minimum(kept=kept, proofs={}, undecided=kept, queries=0, rounds=0)

@@ -1,45 +1,59 @@
 """Prove every privilege kept, of all kinds together."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from capmin.baseline import FLAKY_RUNS
 from capmin.errors import BudgetSpent
-from capmin.minimise import CERTIFY_ONLY, Minimum, Proof
+from capmin.minimise import CERTIFY_ONLY, Minimum
 from capmin.phases.bench import Bench
 from capmin.privileges import Privilege
-from capmin.privileges.capability import CAPABILITIES
 from capmin.privileges.risk import riskiest_first
 
 _log = logging.getLogger(__name__)
 
 
 def certify(bench: Bench) -> None:
-    """Prove what is kept on exactly the final grant, or put together what the phases have proven.
+    """Prove what is kept: capabilities on exactly the final grant, system calls as the user wants it.
 
     Deleting one by one from an answer is its certificate; what has been asked already is not asked again.
 
     Raises:
-        BudgetSpent: some are undecided; it names them.
+        BudgetSpent: some are undecided.
     """
     bench.enter("certify")
-    if bench.presume and bench.proven:
-        bench.minimum = _together(bench)
-        if not bench.minimum.undecided:
-            return
     candidates = _kept(bench)
-    try:
+    bench.minimum = _minimise(bench, candidates)
+    if bench.is_belied:
+        _log.warning("the tests fail now and then for no reason: measuring how often, and proving again")
+        bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
+        bench.improve(bench.best.without(frozenset(candidates) - bench.minimum.kept))
+        candidates = _kept(bench)
         bench.minimum = _minimise(bench, candidates)
-        if bench.is_belied:
-            _log.warning("the tests fail now and then for no reason: measuring how often, and proving again")
-            bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
-            bench.improve(bench.best.without(frozenset(candidates) - bench.minimum.kept))
-            candidates = _kept(bench)
-            bench.minimum = _minimise(bench, candidates)
-    except BudgetSpent as spent:
-        proven = frozenset() if bench.minimum is None else bench.minimum.proofs.keys()
-        undecided = sorted(frozenset(candidates) - proven)
-        raise BudgetSpent(f"{spent}; undecided: {' '.join(undecided)}") from spent
     bench.improve(bench.best.without(frozenset(candidates) - bench.minimum.kept))
+
+
+@contextmanager
+def naming_undecided(bench: Bench, *, in_doubt: bool = False) -> Iterator[None]:
+    """Where the budget ends, in whatever phase, say what is kept without a proof.
+
+    What was proven while the tests were taken for steady is not, once they have turned out to fail by
+    themselves; nor is anything ``in_doubt``, when the answer has failed as it was written.
+
+    Raises:
+        BudgetSpent: it does.
+    """
+    try:
+        yield
+    except BudgetSpent as spent:
+        if bench.baseline is None:
+            raise
+        minimum = None if in_doubt or bench.is_belied else bench.minimum
+        undecided = sorted(frozenset(_kept(bench)).difference(minimum.proofs if minimum is not None else ()))
+        if not undecided:
+            raise
+        raise BudgetSpent(f"{spent}; undecided: {' '.join(undecided)}") from spent
 
 
 def _kept(bench: Bench) -> tuple[Privilege, ...]:
@@ -59,27 +73,3 @@ def _minimise(bench: Bench, candidates: tuple[Privilege, ...]) -> Minimum[Privil
         prove=True,
         searched=searched,
     )
-
-
-def _together(bench: Bench) -> Minimum[Privilege]:
-    """What the phases have proven, each for its kind while the other was not yet reduced."""
-    kept = frozenset(_kept(bench))
-    proofs: dict[Privilege, Proof[Privilege]] = {}
-    for minimum in bench.proven:
-        proofs |= {name: proof for name, proof in minimum.proofs.items() if name in kept}
-    if bench.best.syscalls is not None:
-        proofs = {name: _presumed(name, proof) for name, proof in proofs.items()}
-    return Minimum(
-        kept=kept,
-        proofs=proofs,
-        undecided=kept - proofs.keys(),
-        queries=sum(minimum.queries for minimum in bench.proven),
-        rounds=sum(minimum.rounds for minimum in bench.proven),
-    )
-
-
-def _presumed(name: Privilege, proof: Proof[Privilege]) -> Proof[Privilege]:
-    """Capabilities were proven under the default filter: that holds with fewer calls, presumably."""
-    if name not in CAPABILITIES or proof.presumed:
-        return proof
-    return Proof(element=name, failures=proof.failures, configuration=proof.configuration, presumed=True)

@@ -4,16 +4,18 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from capmin.baseline import FLAKY_RUNS
 from capmin.engines import Engine
 from capmin.grant import Grant
 from capmin.judge import Stage, only_differs, play
 from capmin.oracle import Oracle
-from capmin.phases.bench import Bench
+from capmin.phases.bench import Bench, Storm
 from capmin.phases.reading import denied_privileges, is_clean
-from capmin.privileges import Privilege
+from capmin.phases.warm_start import reduce_added
+from capmin.privileges.risk import riskiest_first
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
-from capmin.trial import Launch
+from capmin.trial import Launch, Trial
 
 _log = logging.getLogger(__name__)
 
@@ -53,39 +55,41 @@ def reconsider(bench: Bench) -> bool:
 
     Either the tests fail now and then with everything granted, too: then all has to be proven again at their
     rate. Or something passed by chance without a privilege that it needs: then what the answer was denied is
-    granted again, and from then on a grant has to pass several times. Nothing can be done where the answer
-    does not fail on the engine that searched, or was denied nothing then, or was taken back too often.
+    granted again, and from then on a grant has to pass several times. Where neither shows again, the first is
+    supposed. Nothing can be done where that did not help, or the answer was denied nothing when it failed, or
+    was taken back too often.
     """
     if bench.passes >= MOST_PASSES or bench.baseline is None:
         return False
     bench.enter("doubt")
-    if bench.baseline.flake_rate == 0.0:
+    seemed_steady = bench.baseline.flake_rate == 0.0
+    if seemed_steady:
         bench.measure_flakiness()
-        if bench.baseline.flake_rate > 0.0:
+        if bench.flake_rate > 0.0:
             _log.warning("the tests fail now and then for no reason: proving again")
             return True
-    return _readmit(bench)
+    failed = _fails_again(bench)
+    if failed is not None:
+        return _readmit(bench, bench.baseline.grant, failed)
+    if seemed_steady:
+        _log.warning("the answer failed once and does so no more: proving again as if the tests were flaky")
+        bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
+    return seemed_steady
 
 
-def _readmit(bench: Bench) -> bool:
-    if bench.baseline is None:
-        return False
-    everything = bench.baseline.grant
+def _fails_again(bench: Bench) -> Trial | None:
+    trials = (bench.ask(bench.best, "doubt") for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm))
+    return next((trial for trial in trials if not is_clean(trial)), None)
+
+
+def _readmit(bench: Bench, everything: Grant, failed: Trial) -> bool:
+    """Grant what was denied to a launch that failed, and take away again what can go."""
     most = everything.capabilities | (bench.observed or bench.most_syscalls())
-    for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm):
-        trial = bench.ask(bench.best, "doubt")
-        if is_clean(trial):
-            continue
-        missing = most - bench.best.privileges
-        if trial.launches[-1].denials is not None:
-            missing &= denied_privileges([trial])
-        if not bench.plan.capabilities:
-            missing -= everything.capabilities
-        return _grant_again(bench, missing)
-    return False
-
-
-def _grant_again(bench: Bench, missing: frozenset[Privilege]) -> bool:
+    missing = most - bench.best.privileges
+    if failed.launches[-1].denials is not None:
+        missing &= denied_privileges([failed])
+    if not bench.plan.capabilities:
+        missing -= everything.capabilities
     if not missing:
         return False
     bench.passes *= PASSES_FACTOR
@@ -95,7 +99,12 @@ def _grant_again(bench: Bench, missing: frozenset[Privilege]) -> bool:
         " ".join(sorted(missing)),
         bench.passes,
     )
-    bench.improve(bench.best.adding(missing))
-    bench.proven.clear()
     bench.minimum = None
+    widened = bench.best.adding(missing)
+    bench.improve(widened)
+    try:
+        reduce_added(bench, riskiest_first(everything.capabilities & missing), "capabilities")
+        reduce_added(bench, sorted(missing - everything.capabilities), "syscalls")
+    except Storm:
+        bench.improve(widened)
     return True

@@ -1,5 +1,6 @@
 """Trials, read for what they say about privileges."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from capmin.privileges import Capability, Privilege, Syscall
@@ -35,6 +36,11 @@ def ended_by_itself(launch: Launch) -> bool:
     return not launch.timed_out and (launch.service_exit_code is not None or launch.exit_code is not None)
 
 
+def is_one_program(launch: Launch) -> bool:
+    """Whether all denials are of one program; those of several, as in a pipeline, are ordered by chance."""
+    return len({denial.program for denial in launch.denials or ()}) <= 1
+
+
 def denied_privileges(trials: Iterable[Trial]) -> frozenset[Privilege]:
     """The privileges that were denied in any launch."""
     return frozenset(
@@ -47,6 +53,14 @@ def denied_in_order(launch: Launch) -> tuple[Privilege, ...] | None:
     if launch.denials is None:
         return None
     return tuple(reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials))))
+
+
+def denied_times(launch: Launch) -> dict[Privilege, int]:
+    """How often each privilege was denied."""
+    times: Counter[Privilege] = Counter()
+    for denial in launch.denials or ():
+        times[denial.privilege] += denial.count
+    return dict(times)
 
 
 def denied_syscalls(trial: Trial) -> frozenset[Syscall]:

@@ -68,8 +68,9 @@ def _find_what_it_lacks(bench: Bench, grant: Grant, seen: frozenset[Syscall]) ->
     everything = bench.best
     bench.improve(wider)
     try:
-        _reduce(bench, riskiest_first(wider.capabilities - grant.capabilities), "capabilities")
-        _reduce(bench, sorted((wider.syscalls or frozenset()) - (grant.syscalls or frozenset())), "syscalls")
+        reduce_added(bench, riskiest_first(wider.capabilities - grant.capabilities), "capabilities")
+        calls = (wider.syscalls or frozenset()) - (grant.syscalls or frozenset())
+        reduce_added(bench, sorted(calls), "syscalls")
     except Storm:
         bench.improve(everything)
         return False
@@ -83,7 +84,7 @@ def _wider(bench: Bench, grant: Grant, seen: frozenset[Syscall]) -> Iterator[Gra
     yield everything.adding(seen)
 
 
-def _reduce(bench: Bench, more: Sequence[Privilege], phase: str) -> None:
+def reduce_added(bench: Bench, more: Sequence[Privilege], phase: str) -> None:
     """Take away what can go of what was added; of all that, one privilege may be needed, or a few."""
     if not more:
         return

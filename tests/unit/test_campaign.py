@@ -68,7 +68,7 @@ def test_few_trials_find_few_calls_among_all_that_docker_allows() -> None:
     campaign = campaign_on(SimulatedEngine({IMAGE: program}, observes_syscalls=False))
     campaign.run()
     check(program, campaign)
-    assert len(campaign.findings.trials) < 80
+    assert len([trial for trial in campaign.findings.trials if trial.phase != "baseline"]) < 80
 
 
 def test_the_phases_and_the_best_so_far_are_told() -> None:
