@@ -113,7 +113,7 @@ def _explained(
     bench.enter("explain")
     usual = baseline.grant.capabilities
     most = frozenset[Privilege](usual) | bench.engine.default_syscalls(usual) - FLOOR
-    lacks = find_lacks(bench, observed, most)
+    lacks = find_lacks(bench, observed, most, baseline.flake_rate)
     return replace(
         verification,
         holds=False,
