@@ -167,7 +167,7 @@ class Oracle:
 
     @property
     def stormy(self) -> frozenset[Privilege]:
-        """The privileges whose denial has set off a storm in any trial so far."""
+        """The privileges that could be granted, and whose denial has set off a storm in any trial so far."""
         with self._lock:
             return frozenset(self._stormy)
 
@@ -181,7 +181,8 @@ class Oracle:
         if trial.verdict is Verdict.WORKS:
             # A program that breaks may try again and again what it never needed before.
             for launch in trial.launches:
-                self._stormy.update(self._culprits(storms(launch, self._usual).keys()))
+                if culprits := self._culprits(storms(launch, self._usual).keys()):
+                    self._stormy |= culprits & self._engine.default_syscalls(trial.grant.capabilities)
 
     def _culprits(self, storming: AbstractSet[Privilege]) -> AbstractSet[Privilege]:
         """What set off a storm: what was denied without one before, only takes part in it.
@@ -223,7 +224,9 @@ class Oracle:
         for _ in range(UNRESOLVED_ATTEMPTS):
             verdict, reason = self._play_all(making)
             if verdict is not Verdict.UNRESOLVED:
-                worse = self._degradation(launches) if verdict is Verdict.WORKS else None
+                worse = None
+                if verdict is Verdict.WORKS:
+                    worse = self._degradation(making.trial.grant, launches)
                 return Trial(
                     number=making.trial.number,
                     phase=making.trial.phase,
@@ -235,18 +238,19 @@ class Oracle:
                 )
         raise EngineError(f"{self._engine.name}: a launch cannot be judged: {reason}")
 
-    def _degradation(self, launches: Iterable[Launch]) -> str | None:
+    def _degradation(self, grant: Grant, launches: Iterable[Launch]) -> str | None:
         """Why a trial that works is degraded, or None.
 
-        What has stormed once is degraded whenever it is denied: the end of a test may cut a storm short.
+        What has stormed once degrades each trial without it: the end of a test may cut a storm short, and a
+        program may not attempt each time what it spins on (mariadb calls clock_nanosleep in one launch of
+        ten, and when it is denied once or 286 times).
         """
         for launch in launches:
-            for denial in launch.denials or ():
-                if denial.privilege in self.stormy:
-                    return f"{denial.privilege} was denied, which has set off a storm of denials before"
             seen = next(iter(storms(launch, self._usual).values()), None) or slowness(launch, self._usual)
             if seen is not None:
                 return seen
+        for privilege in sorted(lacking(grant, self.stormy)):
+            return f"{privilege} is denied, which has set off a storm of denials before"
         return None
 
     def _play_all(self, making: _Making) -> tuple[Verdict, str]:
@@ -334,6 +338,11 @@ class Oracle:
             with attempt:
                 return play(self._engine, scenario, stage, grant)
         raise AssertionError("unreachable: the last attempt raises")
+
+
+def lacking(grant: Grant, stormy: AbstractSet[Privilege]) -> frozenset[Privilege]:
+    """What a grant lacks of what is known to storm; nothing under the default filter, which allows it."""
+    return frozenset() if grant.syscalls is None else frozenset(stormy - grant.privileges)
 
 
 def _by_question(trials: Iterable[_Asked]) -> Mapping[tuple[str, Grant], deque[_Asked]]:

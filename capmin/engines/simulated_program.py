@@ -9,6 +9,9 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+_SPINS = 100
+"""More than what counts as a storm (`capmin.judge.STORM_FLOOR`) where a call is used once, or never seen."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
@@ -81,6 +84,20 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
+class SpinsNowAndThen:
+    """Uses it in this share of the launches, and tries again and again where that is denied."""
+
+    privilege: str
+    rate: float
+
+    def goes_on(self, launch: _Memory) -> bool:
+        if launch.chance.random() < self.rate and not launch.use(self.privilege):
+            for _ in range(_SPINS):
+                launch.use(self.privilege)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class NeedsOneOf:
     """Tries one after the other, and dies when none works."""
 
@@ -101,7 +118,7 @@ class Trap:
         return not launch.use(self.bait) or launch.use(self.needs)
 
 
-Step = Needs | NeedsLater | NeedsNowAndThen | Tries | NeedsOneOf | Trap
+Step = Needs | NeedsLater | NeedsNowAndThen | Tries | SpinsNowAndThen | NeedsOneOf | Trap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,5 +176,7 @@ def _mentioned(step: Step) -> tuple[str, ...]:
             return privileges
         case Trap(bait, needs):
             return bait, needs
-        case Needs(privilege) | NeedsLater(privilege) | NeedsNowAndThen(privilege, _) | Tries(privilege):
+        case NeedsNowAndThen(privilege, _) | SpinsNowAndThen(privilege, _):
+            return (privilege,)
+        case Needs(privilege) | NeedsLater(privilege) | Tries(privilege):
             return (privilege,)

@@ -14,13 +14,13 @@ from capmin.grant import Grant
 from capmin.judge import Stage
 from capmin.minimise import MAX_REPEATS, Minimum, Outcome, minimise
 from capmin.observation import used_syscalls
-from capmin.oracle import Oracle
+from capmin.oracle import Oracle, lacking
 from capmin.phases.plan import Plan, Proofs, Watcher
 from capmin.phases.reading import (
     denied_in_order,
-    denied_privileges,
     denied_times,
     ended_by_itself,
+    in_hindsight,
     is_clean,
     is_one_program,
     lacks,
@@ -46,7 +46,7 @@ _FALSE_FAILURE = 0.01
 
 
 class Storm(Exception):
-    """A search has to begin again, with these privileges granted throughout."""
+    """A search has to begin again from where these privileges, which were dropped, are granted."""
 
     def __init__(self, privileges: frozenset[Privilege]) -> None:
         self.privileges = privileges
@@ -66,6 +66,7 @@ class Bench:
             failed before, and a failure that is hard to explain is the second.
         passes: how many launches in a row have to pass for a grant to pass. More than one where a test
             passed by chance before.
+        pinned: what a search was begun again for, as it storms when it is denied.
         minimum: the answer proven so far.
         rounds: of trials side by side, in searches that were not begun again.
         alternatives: the other minimal sets of capabilities that were found.
@@ -88,6 +89,7 @@ class Bench:
     observed: frozenset[Syscall] | None = None
     recalled: bool = False
     passes: int = 1
+    pinned: frozenset[Privilege] = frozenset()
     minimum: Minimum[Privilege] | None = None
     rounds: int = 0
     alternatives: tuple[frozenset[Privilege], ...] = ()
@@ -116,7 +118,7 @@ class Bench:
     @property
     def is_belied(self) -> bool:
         """Whether the same grant has passed and failed, though the tests are taken for steady."""
-        told = [trial for trial in self.oracle.trials if self.tells(trial)]
+        told = self._told()
         passed = {trial.grant for trial in told if self._counts_as_pass(trial)}
         return self.flake_rate == 0.0 and any(
             trial.grant in passed for trial in told if not self._counts_as_pass(trial)
@@ -209,9 +211,8 @@ class Bench:
         fixed = self.best.without(frozenset(candidates))
         told = [
             trial
-            for trial in self.oracle.trials
-            if self.tells(trial)
-            and trial.grant.without(frozenset(candidates)) == fixed
+            for trial in self._told()
+            if trial.grant.without(frozenset(candidates)) == fixed
             and trial.grant.privileges <= self.best.privileges
         ]
         passed = Counter(trial.grant for trial in told if self._counts_as_pass(trial))
@@ -227,6 +228,12 @@ class Bench:
             return trial.grant.syscalls is not None and self.passes == 1 and not used_syscalls(trial)
         return trial.phase in _TOLD
 
+    def _told(self) -> list[Trial]:
+        """The trials that are about what is needed, in the light of what has turned out to storm."""
+        stormy = frozenset() if self.plan.accept_degraded else self.oracle.stormy
+        seen = (in_hindsight(trial, stormy) for trial in self.oracle.trials if self.tells(trial))
+        return [trial for trial in seen if trial is not None]
+
     def minimise(
         self,
         elements: Iterable[Privilege],
@@ -241,15 +248,14 @@ class Bench:
         """Reduce some of the privileges of the best grant, the others staying as they are.
 
         Raises:
-            Storm: an earlier pass was none.
+            Storm: an earlier pass was none. What is to be granted again is pinned.
         """
         candidates = tuple(elements)
         base = self.best
 
         def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
             trial = self.try_grant(base.without(frozenset(candidates) - configuration), phase)
-            if phase != "certify":
-                self._look_for_false_passes(trial)
+            self._look_for_false_passes(trial, base)
             return self.outcome(trial, candidates)
 
         minimum = minimise(
@@ -273,23 +279,34 @@ class Bench:
         return minimum
 
     def storming(self, trial: Trial) -> frozenset[Privilege]:
-        """The privileges denied in a degraded trial that are known to storm then, where that matters."""
+        """What a degraded trial lacks that is known to storm then, where that matters."""
         if not trial.degraded or self.plan.accept_degraded:
             return frozenset()
-        return self.oracle.stormy & denied_privileges([trial])
+        return lacking(trial.grant, self.oracle.stormy)
 
     def _counts_as_pass(self, trial: Trial) -> bool:
         return trial.verdict is Verdict.WORKS and (self.plan.accept_degraded or not trial.degraded)
 
-    def _look_for_false_passes(self, trial: Trial) -> None:
+    def _look_for_false_passes(self, trial: Trial, base: Grant) -> None:
         """Begin again where a storm shows that an earlier pass without the same privilege was none.
 
-        A storm shows by its length only, which the end of a test may cut short.
+        A storm shows by its length only, which the end of a test may cut short; and where a program seldom
+        makes the call, nothing shows. Then it may not even be in ``base``, from which the search goes down.
 
         Raises:
             Storm: it does.
         """
+        storming = self.storming(trial)
         earlier = [each for each in self.oracle.trials if each.phase == trial.phase and is_clean(each)]
-        dropped = {name for name in self.storming(trial) if any(lacks(each, name) for each in earlier)}
+        dropped = {name for name in storming - self.pinned if any(lacks(each, name) for each in earlier)}
+        dropped |= storming - base.privileges
         if dropped:
+            self.pinned |= dropped
             raise Storm(frozenset(dropped))
+
+    def grant_again(self, storm: Storm) -> None:
+        """Take back what was dropped, to begin again; it counts as observed where it was too seldom seen."""
+        _log.info("%s stays: denied, it sets off a storm", " ".join(sorted(storm.privileges)))
+        self.improve(self.best.adding(storm.privileges))
+        if self.observed is not None:
+            self.observed |= {Syscall(name) for name in storm.privileges}

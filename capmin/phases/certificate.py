@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from capmin.baseline import FLAKY_RUNS
 from capmin.errors import BudgetSpent
 from capmin.minimise import CERTIFY_ONLY, Minimum
-from capmin.phases.bench import Bench
+from capmin.phases.bench import Bench, Storm
 from capmin.privileges import Privilege
 from capmin.privileges.risk import riskiest_first
 
@@ -23,15 +23,11 @@ def certify(bench: Bench) -> None:
         BudgetSpent: some are undecided.
     """
     bench.enter("certify")
-    candidates = _kept(bench)
-    bench.minimum = _minimise(bench, candidates)
+    _prove_all(bench)
     if bench.is_belied:
         _log.warning("the tests fail now and then for no reason: measuring how often, and proving again")
         bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
-        bench.improve(bench.best.without(frozenset(candidates) - bench.minimum.kept))
-        candidates = _kept(bench)
-        bench.minimum = _minimise(bench, candidates)
-    bench.improve(bench.best.without(frozenset(candidates) - bench.minimum.kept))
+        _prove_all(bench)
 
 
 @contextmanager
@@ -54,6 +50,20 @@ def naming_undecided(bench: Bench, *, in_doubt: bool = False) -> Iterator[None]:
         if not undecided:
             raise
         raise BudgetSpent(f"{spent}; undecided: {' '.join(undecided)}") from spent
+
+
+def _prove_all(bench: Bench) -> None:
+    """Prove what is kept, or drop it; what turns out to storm is taken back first."""
+    while True:
+        candidates = _kept(bench)
+        try:
+            minimum = _minimise(bench, candidates)
+        except Storm as storm:
+            bench.grant_again(storm)
+        else:
+            bench.minimum = minimum
+            bench.improve(bench.best.without(frozenset(candidates) - minimum.kept))
+            return
 
 
 def _kept(bench: Bench) -> tuple[Privilege, ...]:

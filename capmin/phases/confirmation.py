@@ -105,6 +105,7 @@ def _readmit(bench: Bench, everything: Grant, failed: Trial) -> bool:
     try:
         reduce_added(bench, riskiest_first(everything.capabilities & missing), "capabilities")
         reduce_added(bench, sorted(missing - everything.capabilities), "syscalls")
-    except Storm:
+    except Storm as storm:
         bench.improve(widened)
+        bench.grant_again(storm)
     return True

@@ -2,7 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
+from capmin.oracle import lacking
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.trial import Launch, Trial, Verdict
@@ -11,6 +14,23 @@ from capmin.trial import Launch, Trial, Verdict
 def is_clean(trial: Trial) -> bool:
     """Whether it works, and not only somehow."""
     return trial.verdict is Verdict.WORKS and not trial.degraded
+
+
+def in_hindsight(trial: Trial, stormy: AbstractSet[Privilege]) -> Trial | None:
+    """A trial as it would have gone with what has turned out to storm since; None: nobody can tell.
+
+    What a launch never attempted is no matter to it, so that it went as it does when that is granted. That it
+    went well says nothing where it did attempt what storms only now and then.
+    """
+    missing = lacking(trial.grant, stormy)
+    if not missing or trial.degraded:
+        return trial
+    if any(launch.denials is None for launch in trial.launches):
+        return None if is_clean(trial) else trial
+    attempted = missing & denied_privileges([trial])
+    if attempted and is_clean(trial):
+        return None
+    return replace(trial, grant=trial.grant.adding(missing - attempted))
 
 
 def lacks(trial: Trial, privilege: Privilege) -> bool:

@@ -1,10 +1,10 @@
-"""Search system calls: what launches use is most that they can need."""
+"""Search system calls: what launches use is most that they can need, but for what they seldom use."""
 
 import logging
 
 from capmin.phases.bench import Bench, Storm
 from capmin.phases.reading import denied_syscalls, is_clean
-from capmin.privileges import Privilege, Syscall
+from capmin.privileges import Syscall
 
 _log = logging.getLogger(__name__)
 
@@ -19,14 +19,12 @@ def search_syscalls(bench: Bench) -> None:
     bench.improve(bench.best.with_syscalls(candidates))
     observed = candidates <= (bench.observed or frozenset())
     prior = bench.recalling(bench.learn_prior(bench.earlier, observed=observed))
-    pinned: frozenset[Privilege] = frozenset()
     while True:
-        open_ = candidates - pinned
+        open_ = candidates - bench.pinned
         try:
             minimum = bench.minimise(sorted(open_), phase="syscalls", prior=prior, prove=bench.presume)
         except Storm as storm:
-            pinned |= storm.privileges
-            _log.info("%s stays: denied, it sets off a storm", " ".join(sorted(storm.privileges)))
+            bench.grant_again(storm)
         else:
             bench.improve(bench.best.without(open_ - minimum.kept))
             return

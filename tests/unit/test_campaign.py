@@ -9,7 +9,15 @@ import pytest
 
 from capmin.campaign import Campaign
 from capmin.engines.simulated import SimulatedEngine
-from capmin.engines.simulated_program import Needs, NeedsLater, NeedsOneOf, Program, Trap, Tries
+from capmin.engines.simulated_program import (
+    Needs,
+    NeedsLater,
+    NeedsOneOf,
+    Program,
+    SpinsNowAndThen,
+    Trap,
+    Tries,
+)
 from capmin.errors import BaselineError, BudgetSpent
 from capmin.grant import Grant
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
@@ -59,6 +67,26 @@ def test_the_answer_is_minimal_and_proven(name: str, observes: bool, workers: in
     campaign.run()
     check(program, campaign)
     assert (campaign.findings.observed is not None) is observes
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.7])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_spins_now_and_then_stays_or_never_showed(seed: int, rate: float, workers: int) -> None:
+    """As clock_nanosleep in mariadb: passes without it say nothing, and the tests are no flaky ones."""
+    others = ("socket", "bind", "listen", "accept4", "kill", "dup2")
+    spins = SpinsNowAndThen("poll", rate)
+    program = Program(
+        steps=(Needs("CAP_CHOWN"), Needs("socket"), spins, *map(Tries, others), Needs("bind"), Needs("kill"))
+    )
+    campaign = campaign_on(SimulatedEngine({IMAGE: program}, seed=seed), workers=workers)
+    campaign.run()
+    findings = campaign.findings
+    assert findings.minimum is not None
+    assert set(findings.minimum.proofs) == findings.kept
+    assert findings.baseline.flake_rate == 0.0
+    stormed = any(trial.degraded for trial in findings.trials)
+    assert findings.kept == {CHOWN, "socket", "bind", "kill"} | ({"poll"} if stormed else set())
 
 
 def test_few_trials_find_few_calls_among_all_that_docker_allows() -> None:

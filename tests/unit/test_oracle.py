@@ -14,7 +14,7 @@ import stamina
 
 from capmin.engines import Container, LaunchSpec
 from capmin.engines.simulated import SimulatedContainer, SimulatedEngine
-from capmin.engines.simulated_program import Needs, Program, Run
+from capmin.engines.simulated_program import Needs, Program, Run, Tries
 from capmin.errors import BudgetSpent, EngineError, Interrupted
 from capmin.grant import Grant
 from capmin.judge import Usual, usual_of
@@ -193,6 +193,9 @@ def test_what_is_cheap_and_telling_is_played_first() -> None:
     assert order() == ["slow", "quick"]
 
 
+SPINNER = {IMAGE: Program(steps=(Tries("pselect6"), Tries("times")))}
+
+
 class Storming(SimulatedEngine):
     """A program that calls times now and then, and in a storm of pselect6, whenever that is denied."""
 
@@ -206,7 +209,7 @@ class Storming(SimulatedEngine):
 
 
 def test_what_only_takes_part_in_a_storm_is_not_blamed() -> None:
-    oracle = oracle_on(Storming(PROGRAM))
+    oracle = oracle_on(Storming(SPINNER))
     oracle.set_usual(Usual(uses={Syscall("times"): 1, Syscall("pselect6"): 4}))
     calm = NOTHING.with_syscalls({Syscall("pselect6")})
     assert not oracle.ask(calm, phase="a").degraded
@@ -216,10 +219,41 @@ def test_what_only_takes_part_in_a_storm_is_not_blamed() -> None:
 
 
 def test_each_may_be_to_blame_where_a_storm_was_cut_short() -> None:
-    oracle = oracle_on(Storming(PROGRAM))
+    oracle = oracle_on(Storming(SPINNER))
     oracle.set_usual(Usual(uses={Syscall("times"): 1}))
     assert oracle.ask(NOTHING.with_syscalls(()), phase="a").degraded
     assert oracle.stormy == {"pselect6", "times"}
+
+
+def test_what_cannot_be_granted_is_not_blamed() -> None:
+    """Otherwise no grant would do."""
+    oracle = oracle_on(Storming({IMAGE: Program(steps=(Tries("pselect6"),))}))
+    oracle.set_usual(Usual(uses={Syscall("kill"): 1}))
+    assert oracle.ask(NOTHING.with_syscalls(()), phase="a").degraded
+    assert oracle.stormy == {"pselect6"}
+
+
+class StormingOnce(SimulatedEngine):
+    """A program that calls pselect6 in its first launch only; denied, it spins."""
+
+    launched = 0
+
+    @contextmanager
+    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
+        self.launched += 1
+        attempts = (denial("pselect6", count=286),) if self.launched == 1 else ()
+        run = Run(passes=True, ended_normally=True, attempts=())
+        assert spec.image.reference == IMAGE
+        assert grant.syscalls is not None
+        yield SimulatedContainer(run, is_service=False, attempts=attempts)
+
+
+def test_what_has_stormed_once_is_missed_where_it_is_not_attempted() -> None:
+    oracle = oracle_on(StormingOnce(SPINNER))
+    oracle.set_usual(Usual(uses={Syscall("times"): 1}))
+    assert "denied 286 times" in oracle.ask(NOTHING.with_syscalls(()), phase="a").reason
+    assert "a storm of denials before" in oracle.ask(NOTHING.with_syscalls(()), phase="a").reason
+    assert not oracle.ask(NOTHING.with_syscalls({Syscall("pselect6")}), phase="a").degraded
 
 
 class Telling(SimulatedEngine):
