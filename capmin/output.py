@@ -94,25 +94,29 @@ class OutputDirectory:
         return SeccompProfile.from_oci(json.loads((self.path / "seccomp.json").read_text(encoding="utf-8")))
 
     def write_result(self, result: Result, findings: Findings) -> None:
-        """Write the result first, then the trials as data frames, and the plot of the search."""
+        """Write the result first, then the trials as data frames."""
         self._replace(RESULT, result.dumps().encode())
         self.has_result = True
-        from capmin import frames, plots  # noqa: PLC0415 - see `load`
+        from capmin import frames  # noqa: PLC0415 - see `load`
 
         trials = frames.trials_frame(findings.trials)
         frames.to_csv(trials, self.path / TRIALS_CSV, frames.TRIALS)
         frames.to_parquet(trials, self.path / TRIALS_PARQUET)
-        figure = plots.search_path(trials, lower_bound=result.trials.lower_bound)
-        figure.savefig(self.path / PLOT, dpi=150)
 
     def read_result(self) -> str:
         """The text of the result, as it was written last."""
         return (self.path / RESULT).read_text(encoding="utf-8")
 
-    def write_report(self) -> None:
-        """Write the page that shows it all, from what is on disk by now."""
-        from capmin import records, report  # noqa: PLC0415 - see `load`
+    def write_report(self, result: Result, findings: Findings) -> None:
+        """Write the plot of the search, and the page that shows it all from what is on disk by now.
 
+        Once, at the end: each takes longer than 20 launches of a quick test.
+        """
+        from capmin import frames, plots, records, report  # noqa: PLC0415 - see `load`
+
+        trials = frames.trials_frame(findings.trials)
+        figure = plots.search_path(trials, lower_bound=result.trials.lower_bound)
+        figure.savefig(self.path / PLOT, dpi=150)
         report.write(records.load(self.path), self.path / REPORT)
 
     def _replace(self, name: str, content: bytes) -> None:

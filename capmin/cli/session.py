@@ -79,7 +79,7 @@ class Session:
             undo.pop_all()
             record.certify(result.certificate)
             record.finish(Status.DONE if campaign.findings.holds else Status.UNCONFIRMED, result.to_json())
-            self.directory.write_report()
+            self.directory.write_report(result, campaign.findings)
             return result
 
     def _search(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> Result:
@@ -93,8 +93,8 @@ class Session:
 
     def _stop_early(self, campaign: Campaign, engine: Engine, confirmer: Engine) -> None:
         if campaign.has_findings:
-            self._write(campaign, engine, confirmer)
-            self.directory.write_report()
+            result = self._write(campaign, engine, confirmer)
+            self.directory.write_report(result, campaign.findings)
             _log.warning("the best so far is in %s; --resume goes on from there", self.directory.path)
 
     def _record(self, store: Store, engine: Engine) -> Record:
