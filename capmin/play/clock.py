@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from capmin.engines import Container, Exit
-from capmin.patience import Patience
+from capmin.patience import HOST, Patience, stalled_s
 from capmin.play.broken import Broken
+from capmin.play.pressure import Pressure
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.02
 """Between two attempts: from what a probe of capmin's own costs to what launching one does."""
@@ -27,8 +28,9 @@ class Clock:
         self._phase_limits_s = phase_limits_s
         self._phases: list[tuple[str, float]] = []
         self._longest_s = longest_s
-        self._all = Patience(limit_s, longest_s)
-        self._patience = self._all
+        self._stalled_before_s = stalled_s(HOST)
+        self.pressure = Pressure()
+        self._patience = Patience(limit_s, longest_s, lost_s=self.pressure.lost_s)
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
@@ -36,7 +38,7 @@ class Clock:
         earlier = sum(name.partition(" ")[0] == phase for name, _ in self._phases)
         self.phase = f"{phase} {earlier + 1}" if earlier else str(phase)
         limit_s = self._phase_limits_s.get(self.phase, self._limit_s)
-        self._patience = Patience(limit_s, self._longest_s)
+        self._patience = Patience(limit_s, self._longest_s, lost_s=self.pressure.lost_s)
         begun = time.monotonic()
         try:
             yield
@@ -53,8 +55,10 @@ class Clock:
 
     @property
     def stalled_s(self) -> float:
-        """How long some task of the host waited for a processor."""
-        return self._all.stalled_s()
+        """How long some task of the host waited for a processor; all the time where nobody can tell."""
+        if self._stalled_before_s is None or (now := stalled_s(HOST)) is None:
+            return self.elapsed_s
+        return now - self._stalled_before_s
 
     def left_s(self) -> float:
         return self._patience.left_s()

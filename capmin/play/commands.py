@@ -58,7 +58,7 @@ def namespace_of(service: Container) -> Path | None:
 
 def _beside(service: Container, scenario: Scenario, stage: Stage, clock: Clock) -> Ran:
     spec = LaunchSpec(image=stage.test_image, argv=scenario.test, denied_errno=stage.denied_errno)
-    with service.beside(spec) as beside:
+    with clock.pressure.launched(service.beside(spec)) as beside:
         end = clock.end_beside(beside, service)
         return Ran(code=None if end is None else end.code, output=beside.output())
 
@@ -79,7 +79,7 @@ def _on_host(service: Container, scenario: Scenario, stage: Stage, clock: Clock)
         )
     finally:
         os.close(writing)
-    with contextlib.closing(running):
+    with contextlib.closing(running), clock.pressure.on_host():
         code = None
         while code is None and clock.left_s() > 0.0 and service.wait(0.0) is None:
             code = running.wait(min(clock.left_s(), SLICE_S))

@@ -45,7 +45,7 @@ def start_companions(
             network=network,
             denied_errno=stage.denied_errno,
         )
-        container = stack.enter_context(engine.start(spec, grant))
+        container = stack.enter_context(clock.pressure.launched(engine.start(spec, grant)))
         network = network or container
         _await_companion(container, companion, image, clock)
     return network

@@ -179,7 +179,8 @@ class _Player:
             self._scenario, self._stage, self._volumes, argv=argv, network=self._network
         )
         self._container_started_s = self._clock.elapsed_s
-        self._container = self._containers.enter_context(self._engine.start(spec, self._grant))
+        start = self._engine.start(spec, self._grant)
+        self._container = self._containers.enter_context(self._clock.pressure.launched(start))
         return self._container
 
     @property

@@ -1,46 +1,57 @@
-"""A limit is a limit: extended only on a busy machine, and never beyond what the user has set."""
+"""A limit holds: extended only where a busy machine took time, and never beyond what the user has set."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 
-from capmin import patience
 from capmin.patience import EXTENSION, Patience
 
 
-def _with_clock(monkeypatch: pytest.MonkeyPatch, *, stalled_share: float | None) -> list[float]:
-    """A clock to turn by hand, on a host that is busy that share of the time; None: it cannot tell."""
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock to turn by hand."""
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    stalled = (lambda: None) if stalled_share is None else (lambda: now[0] * stalled_share)
-    monkeypatch.setattr(patience, "_stalled_s", stalled)
     return now
 
 
-def test_on_an_idle_machine_the_limit_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = _with_clock(monkeypatch, stalled_share=0.0)
-    waiting = Patience(2.0)
+def losing(now: list[float], share: float | None) -> Callable[[], float | None]:
+    """To wait for a processor that share of the time; None: nobody can tell."""
+    return lambda: None if share is None else now[0] * share
+
+
+def test_where_no_time_was_lost_the_limit_holds(now: list[float]) -> None:
+    waiting = Patience(2.0, lost_s=losing(now, 0.0))
     now[0] += 1.5
     assert waiting.left_s() == pytest.approx(0.5)
     now[0] += 0.5
     assert waiting.left_s() == 0.0
 
 
-@pytest.mark.parametrize("share", [0.9, None])
-def test_a_machine_that_is_busy_or_cannot_tell_gets_more(
-    monkeypatch: pytest.MonkeyPatch, share: float | None
-) -> None:
-    now = _with_clock(monkeypatch, stalled_share=share)
-    waiting = Patience(2.0)
+def test_what_was_lost_does_not_count(now: list[float]) -> None:
+    waiting = Patience(2.0, lost_s=losing(now, 0.5))
     now[0] += 2.0
-    assert waiting.left_s() == pytest.approx(2.0 * EXTENSION - 2.0)
+    assert waiting.left_s() == pytest.approx(1.0)
+    now[0] += 1.0
+    assert waiting.left_s() == pytest.approx(0.5)
+    now[0] += 1.0
+    assert waiting.left_s() == 0.0
+
+
+@pytest.mark.parametrize("share", [1.0, None])
+def test_where_all_was_lost_or_nobody_can_tell_it_is_so_much_longer(
+    now: list[float], share: float | None
+) -> None:
+    waiting = Patience(2.0, lost_s=losing(now, share))
+    now[0] += 2.0 * EXTENSION - 0.5
+    assert waiting.left_s() == pytest.approx(0.5)
     now[0] += 2.0 * EXTENSION
     assert waiting.left_s() == 0.0
 
 
-def test_never_more_than_the_user_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = _with_clock(monkeypatch, stalled_share=1.0)
-    waiting = Patience(2.0, longest_s=3.0)
+def test_never_more_than_the_user_allows(now: list[float]) -> None:
+    waiting = Patience(2.0, longest_s=3.0, lost_s=losing(now, 1.0))
     now[0] += 2.5
     assert waiting.left_s() == pytest.approx(0.5)
     now[0] += 0.5
