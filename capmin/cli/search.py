@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from capmin.baseline import RUNS, STEADY_RUNS
 from capmin.campaign import Plan, Proofs
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
@@ -88,6 +89,14 @@ def _parse_ceiling(
 )
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999999), default=0.95, show_default=True)
 @click.option(
+    "--baseline",
+    type=click.IntRange(min=2),
+    default=RUNS,
+    help="Runs with everything granted. "
+    f"{STEADY_RUNS} that pass tell with 95 % confidence that fewer than one in 20 fails by chance.",
+    show_default=True,
+)
+@click.option(
     "--confirm",
     type=click.IntRange(min=0),
     default=10,
@@ -146,6 +155,7 @@ def command(
     algorithm: str,
     accept_degraded: bool,
     confidence: float,
+    baseline: int,
     confirm: int,
     workers: int,
     time_limit_s: float,
@@ -181,6 +191,7 @@ def command(
         algorithm=algorithm,
         accept_degraded=accept_degraded,
         confidence=confidence,
+        baseline=baseline,
         confirm=confirm,
         workers=workers,
         time_limit_s=time_limit_s,

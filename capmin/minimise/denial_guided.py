@@ -12,13 +12,10 @@ from capmin.minimise.beliefs import Beliefs
 from capmin.minimise.gbs import gbs, group_size, half, split
 from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E, Outcome
-from capmin.minimise.presumption import went_on
+from capmin.minimise.presumption import ENDS_WITHIN, went_on
 
 # Suspects granted one by one before a run that died is searched like any other failure.
-_SUSPECTS = 6
-
-# Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to three things.
-_ENDS_WITHIN = 5
+_SUSPECTS = 4
 
 # Of the chance that all suspects can go: from here on a question about them is worth close to one bit.
 _EVEN = 0.5
@@ -74,7 +71,7 @@ class _Search(Generic[E]):
     def _explain(self, run: Outcome[E], suspects: Sequence[E]) -> None:
         if not suspects:
             self._split(suspects)
-        elif run.ended_normally or not self._grant_culprit(run, suspects):
+        elif run.ended_normally or run.went_through or not self._grant_culprit(run, suspects):
             self._beliefs.gone_past.update(suspects)
             while open_ := self._open(suspects):
                 self._settle(open_)
@@ -98,7 +95,7 @@ class _Search(Generic[E]):
 
     def _grant_culprit(self, run: Outcome[E], suspects: Sequence[E]) -> bool:
         """Grant the one suspect with which the program gets further; False when no likely one is it."""
-        for culprit in self._beliefs.by_guilt(suspects[-_ENDS_WITHIN:])[:_SUSPECTS]:
+        for culprit in self._beliefs.by_guilt(suspects[-ENDS_WITHIN:])[:_SUSPECTS]:
             after = self._inquiry.outcome(self._needed | {culprit})
             if went_on(run, after):
                 self._beliefs.died_of(culprit, suspects)

@@ -17,6 +17,7 @@ class Outcome(Generic[E]):
             that the one nearest the end of the run is last. None when the oracle cannot tell.
         ended_normally: a failing run that reached its usual end (a test that failed, not a program that
         died).
+        went_through: whether it attempted whatever passing runs do: then it hardly died on the way.
         ordered: whether the order of `denied` is that of the program, and would be the same another time.
         times: how often each of `denied` was attempted, where that was counted.
         evident: whether a failure shows by itself what it is of, so that it is no matter of chance.
@@ -27,6 +28,7 @@ class Outcome(Generic[E]):
     passes: bool
     denied: tuple[E, ...] | None = None
     ended_normally: bool = False
+    went_through: bool = False
     ordered: bool = True
     times: Mapping[E, int] = field(default_factory=dict)
     evident: bool = False

@@ -12,6 +12,9 @@ from typing import Generic
 from capmin.minimise.footprint import Record
 from capmin.minimise.outcome import E, Outcome
 
+# Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to four things.
+ENDS_WITHIN = 5
+
 # Programs try their alternatives one right after the other; rarely there are more than three.
 _FALLBACKS = 2
 
@@ -121,10 +124,16 @@ class Presumptions(Generic[E]):
 
 
 def gets_further(before: Outcome[E], after: Outcome[E]) -> bool:
-    """Whether what `before` died of did not stop `after`: it ends, or is denied what is new."""
+    """Whether what `before` died of did not stop `after`: it ends, or is denied what is new.
+
+    One new denial far from the end is the next step of the same detour: a shell that is granted geteuid asks
+    for getegid, and dies of dup2 as before.
+    """
     if after.passes or (after.ended_normally and not before.ended_normally):
         return True
-    return not frozenset(after.denied or ()) <= frozenset(before.denied or ())
+    denied = after.denied or ()
+    new = frozenset(denied).difference(before.denied or ())
+    return len(new) > 1 or not new.isdisjoint(denied[-ENDS_WITHIN:])
 
 
 def went_on(before: Outcome[E], after: Outcome[E]) -> bool:

@@ -68,6 +68,7 @@ class Bench:
             passed by chance before.
         pinned: what a search was begun again for, as it storms when it is denied.
         minimum: the answer proven so far.
+        presumed: what the search for system calls has proven meanwhile, where presumed proofs will do.
         rounds: of trials side by side, in searches that were not begun again.
         alternatives: the other minimal sets of capabilities that were found.
         alternatives_complete: whether these are all.
@@ -91,6 +92,7 @@ class Bench:
     passes: int = 1
     pinned: frozenset[Privilege] = frozenset()
     minimum: Minimum[Privilege] | None = None
+    presumed: Minimum[Privilege] | None = None
     rounds: int = 0
     alternatives: tuple[frozenset[Privilege], ...] = ()
     alternatives_complete: bool | None = None
@@ -189,7 +191,8 @@ class Bench:
         return Outcome(
             passes=self._counts_as_pass(trial),
             denied=denied,
-            ended_normally=reached_its_end(launch) or self._went_through(trial, denied),
+            ended_normally=reached_its_end(launch),
+            went_through=self._went_through(trial, denied),
             ordered=ended_by_itself(launch) and is_one_program(launch),
             times=denied_times(launch),
             evident=bool(storming),

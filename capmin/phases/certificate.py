@@ -1,12 +1,13 @@
 """Prove every privilege kept, of all kinds together."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from capmin.baseline import FLAKY_RUNS
 from capmin.errors import BudgetSpent
-from capmin.minimise import CERTIFY_ONLY, Minimum
+from capmin.minimise import CERTIFY_ONLY, Minimum, Proof
 from capmin.phases.bench import Bench, Storm
 from capmin.privileges import Privilege
 from capmin.privileges.risk import riskiest_first
@@ -27,6 +28,7 @@ def certify(bench: Bench) -> None:
     if bench.is_belied:
         _log.warning("the tests fail now and then for no reason: measuring how often, and proving again")
         bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
+        bench.presumed = None
         _prove_all(bench)
 
 
@@ -53,17 +55,31 @@ def naming_undecided(bench: Bench, *, in_doubt: bool = False) -> Iterator[None]:
 
 
 def _prove_all(bench: Bench) -> None:
-    """Prove what is kept, or drop it; what turns out to storm is taken back first."""
+    """Prove what is kept, or drop it; what turns out to storm is taken back first.
+
+    What has a presumed proof needs no other, as long as nothing of the rest goes: it was presumed granted.
+    """
     while True:
-        candidates = _kept(bench)
+        kept = _kept(bench)
+        presumed = {} if bench.presumed is None else bench.presumed.proofs
+        rest = tuple(name for name in kept if name not in presumed)
         try:
-            minimum = _minimise(bench, candidates)
+            minimum = _minimise(bench, rest)
         except Storm as storm:
             bench.grant_again(storm)
-        else:
-            bench.minimum = minimum
-            bench.improve(bench.best.without(frozenset(candidates) - minimum.kept))
+            continue
+        bench.improve(bench.best.without(frozenset(rest) - minimum.kept))
+        bench.minimum = _with_presumed(minimum, presumed, kept)
+        if not presumed or minimum.kept == frozenset(rest):
             return
+        bench.presumed = None
+
+
+def _with_presumed(
+    minimum: Minimum[Privilege], presumed: Mapping[Privilege, Proof[Privilege]], kept: Iterable[Privilege]
+) -> Minimum[Privilege]:
+    proofs = {name: proof for name in kept if (proof := minimum.proofs.get(name) or presumed.get(name))}
+    return replace(minimum, kept=minimum.kept | presumed.keys(), proofs=proofs)
 
 
 def _kept(bench: Bench) -> tuple[Privilege, ...]:

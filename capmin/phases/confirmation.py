@@ -67,6 +67,7 @@ def reconsider(bench: Bench) -> bool:
         bench.measure_flakiness()
         if bench.flake_rate > 0.0:
             _log.warning("the tests fail now and then for no reason: proving again")
+            bench.presumed = None
             return True
     failed = _fails_again(bench)
     if failed is not None:
@@ -74,6 +75,7 @@ def reconsider(bench: Bench) -> bool:
     if seemed_steady:
         _log.warning("the answer failed once and does so no more: proving again as if the tests were flaky")
         bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
+        bench.presumed = None
     return seemed_steady
 
 
@@ -99,7 +101,7 @@ def _readmit(bench: Bench, everything: Grant, failed: Trial) -> bool:
         " ".join(sorted(missing)),
         bench.passes,
     )
-    bench.minimum = None
+    bench.minimum = bench.presumed = None
     widened = bench.best.adding(missing)
     bench.improve(widened)
     try:

@@ -7,7 +7,7 @@ full speed, and count as runs of the baseline.
 import logging
 from dataclasses import replace
 
-from capmin.baseline import RUNS, STEADY_RUNS, Baseline, extended, find_baseline
+from capmin.baseline import RUNS, extended, find_baseline
 from capmin.grant import Grant
 from capmin.observation import denied_syscalls, observe_syscalls, observe_the_rest, used_syscalls
 from capmin.phases.bench import Bench
@@ -19,10 +19,6 @@ _log = logging.getLogger(__name__)
 
 RUNS_BEFORE_OBSERVATION = 2
 """One more than it takes to see that the tests pass at all; the rounds of observation are at least two."""
-
-
-NO_TIME_S = 1.0
-"""What nobody notices of a search that takes many seconds."""
 
 
 def find_footing(bench: Bench) -> None:
@@ -84,26 +80,17 @@ def observe(bench: Bench) -> None:
         bench.uses = observe_syscalls(bench.oracle, grant, capabilities=traces)
         rounds = [trial for trial in bench.oracle.trials if trial.phase == "observe"]
         quiet = [trial for number, trial in enumerate(rounds) if number and not used_syscalls(trial)]
-        bench.baseline = extended(bench.oracle, bench.executor, bench.baseline, quiet)
+        bench.baseline = extended(
+            bench.oracle, bench.executor, bench.baseline, quiet, runs=bench.plan.baseline
+        )
     else:
-        bench.baseline = extended(bench.oracle, bench.executor, bench.baseline, ())
-    _look_for_flakiness(bench, bench.baseline)
+        bench.baseline = extended(bench.oracle, bench.executor, bench.baseline, (), runs=bench.plan.baseline)
     if not _observes(bench) and bench.plan.capabilities and bench.engine.observes_capabilities:
         bench.enter("observe")
         bench.oracle.ask(
             grant, phase="observe", adapt=lambda stage: replace(stage, observe_capabilities=True)
         )
     _compare_with_it(bench)
-
-
-def _look_for_flakiness(bench: Bench, baseline: Baseline) -> None:
-    """Repeat tests that take no time until it is known that they are steady; others are watched meanwhile.
-
-    What would be a matter of seconds is not worth it: a search can as well look twice at what surprises it.
-    """
-    took_s = sum(baseline.usual.slowest_s.values())
-    if baseline.flake_rate == 0.0 and took_s * STEADY_RUNS <= NO_TIME_S:
-        bench.baseline = extended(bench.oracle, bench.executor, baseline, (), runs=STEADY_RUNS)
 
 
 def count_uses(bench: Bench) -> None:

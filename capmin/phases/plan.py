@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from capmin.baseline import RUNS
 from capmin.engines import Engine
 from capmin.grant import Grant
 from capmin.privileges import Capability
@@ -29,6 +30,7 @@ class Proofs(StrEnum):
 class Plan:
     """What the user asked for.
 
+    The tests run ``baseline`` times with everything granted before anything is taken away.
     ``ceiling`` is None for Docker's default; ``budget`` counts trials, and so does ``alternatives``: those
     that the search for other sets of capabilities may take.
     """
@@ -39,6 +41,7 @@ class Plan:
     syscalls: bool = True
     ceiling: frozenset[Capability] | None = None
     denied_errno: int
+    baseline: int = RUNS
     confirm: int = 10
     workers: int = 1
     time_limit_s: float = 60.0

@@ -27,6 +27,7 @@ def search_syscalls(bench: Bench) -> None:
             bench.grant_again(storm)
         else:
             bench.improve(bench.best.without(open_ - minimum.kept))
+            bench.presumed = minimum if bench.presume else None
             return
 
 
