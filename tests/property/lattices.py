@@ -66,6 +66,13 @@ def one_minimal(program: Program, kept: frozenset[str]) -> bool:
     return works(program, kept) and not any(works(program, kept - {element}) for element in kept)
 
 
+def one_minimal_sets(program: Program) -> list[frozenset[str]]:
+    """Every set that passes and from which no single element can go: with traps one may hold another."""
+    sizes = range(len(ELEMENTS) + 1)
+    every = (frozenset(chosen) for size in sizes for chosen in combinations(ELEMENTS, size))
+    return [chosen for chosen in every if one_minimal(program, chosen)]
+
+
 def minimal_sets(program: Program) -> set[frozenset[str]]:
     """Every set that passes and of which no proper subset does."""
     answers: set[frozenset[str]] = set()
