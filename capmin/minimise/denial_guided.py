@@ -73,8 +73,23 @@ class _Search(Generic[E]):
             self._split(suspects)
         elif run.ended_normally or run.went_through or not self._grant_culprit(run, suspects):
             self._beliefs.gone_past.update(suspects)
+            if not run.ended_normally:
+                suspects = self._grant_tail(run, suspects)
             while open_ := self._open(suspects):
                 self._settle(open_)
+
+    def _grant_tail(self, run: Outcome[E], suspects: Sequence[E]) -> Sequence[E]:
+        """Grant all that was denied last, where none of that helps alone: what has to be settled then.
+
+        Programs of several processes go on after the first has failed, to the next that fails: gzip needs
+        unlinkat, fchmod and utimensat at its end. With these granted it passes, and nothing else is left.
+        """
+        tail = self._open(suspects)[-ENDS_WITHIN:]
+        after = self._inquiry.outcome(self._needed.union(tail))
+        if after.passes:
+            self._base = self._needed.union(tail)
+            self._beliefs.gone_past.difference_update(tail)
+        return tail if went_on(run, after) else suspects
 
     def _settle_full(self, suspects: Sequence[E]) -> None:
         """Decide early on what a run went on without, once that makes for an even question.

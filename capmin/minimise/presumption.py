@@ -139,10 +139,13 @@ def gets_further(before: Outcome[E], after: Outcome[E]) -> bool:
 def went_on(before: Outcome[E], after: Outcome[E]) -> bool:
     """Whether `after` seems to have got further; weaker than `gets_further`, for a search to be guided by.
 
+    More of the same shows it: git, awaited by its shell, is denied what the shell was denied before it.
     A program that comes to something new may be denied there what it was denied before: then the order of
     the last attempts changes (nginx, denied uname, ends; granted it, it asks for prlimit64 a second time
     and ends). Where processes race it does so for nothing.
     """
+    if any(after.times.get(each, 0) > times for each, times in before.times.items()):
+        return True
     denied = frozenset(after.denied or ())
     same = tuple(each for each in before.denied or () if each in denied)
     moved = before.ordered and after.ordered and same != (after.denied or ())
