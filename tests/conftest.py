@@ -19,9 +19,25 @@ from capmin.engines import Engine, EngineOptions
 from capmin.engines.places import cache_dir as usual_cache_dir
 from capmin.engines.registry import open_engine
 from capmin.errors import EngineError
+from tests.scheduling import Scheduling
 
 MODERN = "CAPMIN_TEST_DOCKER_MODERN"
 """Address of a daemon of Docker 23 or later, as .ci/with-docker exports it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "long: takes 10 s or more; begun first, so that none is left at the end"
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 class Engines:

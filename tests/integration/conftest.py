@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from capmin.engines.rootfs import RootfsCache
 from capmin.errors import EngineError
 from capmin.workload import build_recipe
 from tests.conftest import missing
-from tests.integration.searching import Searcher
+from tests.integration.searching import Search, Searcher
 
 _ROOT = Path(__file__).parents[2]
 
@@ -34,18 +35,37 @@ def built(cache_dir: Path) -> Callable[[str], str]:
     return build
 
 
-@pytest.fixture
-def search(tmp_path: Path, cache_dir: Path, request: pytest.FixtureRequest) -> Iterator[Searcher]:
-    """Searches; after the test nothing of them is left, but what is in their output directory."""
+@contextmanager
+def _searching(cache_dir: Path, output: Path) -> Iterator[Searcher]:
     # A short path, as Unix sockets in it need.
     state_dir = Path(tempfile.mkdtemp(prefix="capmin-"))
-    searcher = Searcher(state_dir=state_dir, cache_dir=cache_dir, output=tmp_path / "output")
-    if "daemon" in request.fixturenames:
-        searcher.docker_hosts = (request.getfixturevalue("daemon"),)
+    searcher = Searcher(state_dir=state_dir, cache_dir=cache_dir, output=output)
     yield searcher
     left = searcher.left_at_last()
     shutil.rmtree(state_dir, ignore_errors=True)
     assert left == []
+
+
+@pytest.fixture
+def search(tmp_path: Path, cache_dir: Path, request: pytest.FixtureRequest) -> Iterator[Searcher]:
+    """Searches; after the test nothing of them is left, but what is in their output directory."""
+    with _searching(cache_dir, tmp_path / "output") as searcher:
+        if "daemon" in request.fixturenames:
+            searcher.docker_hosts = (request.getfixturevalue("daemon"),)
+        yield searcher
+
+
+@pytest.fixture(scope="session")
+def searched_nginx(
+    cache_dir: Path, built: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Search:
+    """The nginx workload, searched on runc as users do; for all who look at an answer and at how it came.
+
+    The files of its tests are in tests/scheduling.py, so that it is searched once, in one process.
+    """
+    built("nginx")
+    with _searching(cache_dir, tmp_path_factory.mktemp("nginx") / "output") as search:
+        return search("--workload", "workloads/nginx", "--engine", "runc")
 
 
 @pytest.fixture(params=["docker", "docker-modern"])

@@ -4,15 +4,13 @@ The words are nginx's own (workloads/nginx/README.md), the calls those in which 
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
 from capmin.cli import main
 from capmin.observe import capability_trace
 from tests.conftest import missing
-
-WORKLOAD = Path(__file__).parents[2] / "workloads" / "nginx"
+from tests.integration.searching import Search
 
 EXPECTED = {
     "CAP_CHOWN": ("chown", 'chown("/var/lib/nginx/body", 33) failed (1: Operation not permitted)'),
@@ -24,17 +22,16 @@ EXPECTED = {
 
 
 @pytest.mark.engine("runc")
+@pytest.mark.long
 def test_each_capability_of_nginx_has_its_call_and_its_complaint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    searched_nginx: Search, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if (reason := capability_trace.available()) is not None:
         missing(reason)
-    words = ["--workload", str(WORKLOAD), "--engine", "runc", "--no-syscalls", "--confirm", "1"]
-    assert main(["search", *words, "--output", str(tmp_path / "nginx"), "-q"]) == 0
-    capsys.readouterr()
-    assert main(["explain", str(tmp_path / "nginx"), "--format", "json"]) == 0
+    assert main(["explain", str(searched_nginx.output), "--format", "json"]) == 0
     explained = json.loads(capsys.readouterr().out)
-    kept = {each["privilege"]: each for each in explained["privileges"] if each["kept"]}
+    capabilities = [each for each in explained["privileges"] if each["privilege"].startswith("CAP_")]
+    kept = {each["privilege"]: each for each in capabilities if each["kept"]}
     assert kept.keys() == EXPECTED.keys()
     for privilege, (call, complaint) in EXPECTED.items():
         assert (kept[privilege]["program"], kept[privilege]["call"]) == ("nginx", call)

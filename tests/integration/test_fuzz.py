@@ -66,6 +66,7 @@ def fuzz(search: Searcher) -> Callable[..., Said]:
 Fuzz = Callable[..., Said]
 
 
+@pytest.mark.long
 @pytest.mark.engine("runc")
 def test_a_trap_is_found_and_replayed(
     search: Searcher, fuzz: Fuzz, built: Callable[[str], str], tmp_path: Path
@@ -102,6 +103,7 @@ def _recorded(directory: Path, launches: int) -> None:
     assert {trial.verdict for trial in trials} == {Verdict.WORKS, Verdict.BREAKS}
 
 
+@pytest.mark.long
 @pytest.mark.engine("runc")
 def test_system_calls_too(search: Searcher, fuzz: Fuzz, built: Callable[[str], str]) -> None:
     done = search(

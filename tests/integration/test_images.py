@@ -375,6 +375,7 @@ def _write_foreign(configured: Image, directory: Path) -> None:
     subprocess.run(["tar", "-cf", whole, "-C", parts, *(p.name for p in parts.iterdir())], check=True)
 
 
+@pytest.mark.long
 def test_recipes_build_reproducibly(cache: RootfsCache) -> None:
     recipe = DebianRecipe(
         name="test-no-shell", variant="extract", packages=("busybox-static",), configuration={"User": "65534"}

@@ -41,6 +41,7 @@ def row(
     return run_case
 
 
+@pytest.mark.long
 def test_cost_and_check_of_two_programs(row: Callable[[Kind, Scenario], Row]) -> None:
     copied, owned = row(Kind.SYSCALLS, COPY), row(Kind.CAPABILITIES, OWNER)
     assert Syscall("unlinkat") in copied.first.kept

@@ -2,7 +2,7 @@
 
 - A grant that is enough for a first start can be too little for a second one on the same volume.
 - apache without CAP_SETUID, whose children die at once or after their first answer, is broken every time.
-- nginx, its workers' user apart, answers to reload, restart and stop as it should, on every engine.
+- nginx, its workers' user apart, answers to reload, restart and stop as it should, on runc and on Docker.
 """
 
 import errno
@@ -46,7 +46,7 @@ def engine(name: str, open_real_engine: Callable[[str], Engine]) -> Engine:
     return open_real_engine(name)
 
 
-@pytest.mark.parametrize("name", ["runc", "docker", "docker-modern"])
+@pytest.mark.parametrize("name", ["runc", "docker"])
 def test_nginx_in_production(engine: Engine, built: Callable[[str], str]) -> None:
     stage = staged(engine, NGINX, built("nginx"))
     usual = [play(engine, NGINX, stage, USUAL) for _ in range(2)]
@@ -77,6 +77,7 @@ def test_a_second_start_needs_more_than_the_first(engine: Engine, built: Callabl
     )
 
 
+@pytest.mark.long
 @on_runc
 def test_apache_without_setuid_is_broken_every_time(engine: Engine, built: Callable[[str], str]) -> None:
     scenario = Scenario(service=True, probes=(HttpProbe(url="http://127.0.0.1/", contains="It works!"),))

@@ -120,6 +120,7 @@ def test_docker_is_interrupted_alike(search: Searcher, built: Build, daemon: str
     assert search.left() == []
 
 
+@pytest.mark.long
 def test_a_killed_search_leaves_nothing_and_can_go_on(search: Searcher, built: Build, tmp_path: Path) -> None:
     arguments = (built("tools"), *TEST, "--engine", "runc", "--confirm", "1")
     with search.start(*arguments) as process:

@@ -22,10 +22,11 @@ pytestmark = pytest.mark.engine("runc")
 
 KILLS = 20
 KILLS_BETWEEN = 3
-LONGEST_LEG_S = 1.5
-"""From the first new trial of a leg: some ten trials."""
+LONGEST_LEG_S = 0.6
+"""From the first new trial of a leg: some four trials."""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_killed_at_twenty_random_points(
     search: Searcher, built: Callable[[str], str], tmp_path: Path

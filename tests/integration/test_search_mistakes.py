@@ -18,7 +18,7 @@ pytestmark = pytest.mark.engine("runc")
 
 Build = Callable[[str], str]
 RUNC = ("--engine", "runc")
-GIGABYTES = "dd if=/dev/zero bs=1M count=2000 2>/dev/null"
+GIGABYTES = "dd if=/dev/zero bs=1M count=1100 2>/dev/null"
 
 
 def complaint(found: Search, code: int, *, most_lines: int = 2) -> str:
@@ -182,6 +182,7 @@ def test_a_test_that_prints_for_ever(search: Searcher, built: Build) -> None:
     check_memory()
 
 
+@pytest.mark.long
 def test_a_test_that_prints_gigabytes_and_passes(search: Searcher, built: Build) -> None:
     options = ("--no-syscalls", "--no-capabilities", "--confirm", "1")
     found = search.program(built("tools"), "--test", GIGABYTES, *RUNC, *options)

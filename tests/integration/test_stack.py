@@ -36,7 +36,7 @@ ANSWERS = ["posts", "replies", "tripcode", "image", "static", "index"]
 FILTERED = 2
 """SECCOMP_MODE_FILTER (linux/seccomp.h), as /proc/PID/status has it."""
 
-pytestmark = [pytest.mark.engine("docker-modern"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine("docker-modern"), pytest.mark.timeout(600), pytest.mark.long]
 
 
 def run(*argv: str | Path, **environment: str) -> str:

@@ -38,7 +38,7 @@ RESULT = Path(__file__).with_name("data") / "nginx"
 DOCUMENT: dict[str, Any] = json.loads((RESULT / "result.json").read_text())
 CERTIFIED: list[dict[str, Any]] = DOCUMENT["certificate"]
 CAPABILITIES = ",".join(DOCUMENT["capabilities"]["required"])
-RUNS = 3
+RUNS = 1
 
 Verify = Callable[..., Verification]
 
@@ -200,6 +200,7 @@ def test_profiles_of_others_hold(
     assert found["launches"]["passed"] == 2
 
 
+@pytest.mark.long
 @pytest.mark.engine("runc")
 def test_dockers_default_has_a_name(cli: CLI) -> None:
     code, found = cli("docker-default", "--workload", str(NGINX), "-n", "1", "--capabilities", "none")
@@ -269,6 +270,7 @@ def test_a_test_that_never_passes_is_no_finding(cli: CLI, small: str) -> None:
     assert "fail before anything is taken away" in said["error"]
 
 
+@pytest.mark.long
 @pytest.mark.engine("docker")
 def test_an_engine_that_shows_no_system_calls(open_real_engine: Callable[[str], Engine], small: str) -> None:
     engine = open_real_engine("docker")

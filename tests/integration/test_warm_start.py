@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.searching import Searcher
+from tests.integration.searching import Search, Searcher
 
 ROOT = Path(__file__).parents[2]
 NGINX = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_NET_BIND_SERVICE", "CAP_SETGID", "CAP_SETUID"]
@@ -19,14 +19,15 @@ TEST = "busybox wget -q -O - http://127.0.0.1/ | grep -q 'Welcome to nginx'"
 
 
 @pytest.mark.engine("runc")
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_an_upgrade_of_nginx_is_cheap_to_search(
-    search: Searcher, built: Callable[[str], str], tmp_path: Path
+    search: Searcher, searched_nginx: Search, built: Callable[[str], str], tmp_path: Path
 ) -> None:
     old, new = built("nginx"), built("nginx-transparent")
     usual = ("--service", "--test", TEST, "--engine", "runc", "--confirm", "0")
-    first = search(old, *usual, output=tmp_path / "first").result
-    from_it = (*usual, "--from", str(tmp_path / "first"))
+    first = searched_nginx.result
+    from_it = (*usual, "--from", str(searched_nginx.output))
 
     again = search(old, *from_it, output=tmp_path / "again").result
     kept = len(again["certificate"])

@@ -30,7 +30,8 @@ ON_DOCKER = [ROOT / "workloads" / name for name in ("nginx", "postgres", "board-
 KEPT = ("result.json", "seccomp.json", "run.sh", "trials.csv", "trials.parquet", "search.png")
 
 # Those of the imageboard take minutes to build and to start; `make results` searches them.
-SEARCHED = [workload for workload in COMMITTED if not workload.name.startswith("board-")]
+# nginx is searched in test_nginx.
+SEARCHED = [workload for workload in COMMITTED if not workload.name.startswith(("board-", "nginx"))]
 
 
 def expected(workload: Path) -> dict[str, Any]:
@@ -55,12 +56,14 @@ def only(workload: Path, scenario: str, folder: Path) -> Path:
 
 
 def capabilities(search: Searcher, workload: Path) -> list[str]:
-    done = search("--workload", str(workload), "--engine", "runc", "--no-syscalls", "--fresh")
+    arguments = ("--engine", "runc", "--no-syscalls", "--confirm", "2", "--fresh")
+    done = search("--workload", str(workload), *arguments)
     required: list[str] = done.result["capabilities"]["required"]
     return required
 
 
 @pytest.mark.engine("runc")
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("workload", SEARCHED, ids=name)
 def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
@@ -68,6 +71,7 @@ def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
 
 
 @pytest.mark.engine("runc")
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("workload", [each for each in COMMITTED if "only" in expected(each)], ids=name)
 def test_one_scenario_alone_asks_for_less(search: Searcher, workload: Path, tmp_path: Path) -> None:
