@@ -68,9 +68,9 @@ def _parse_ceiling(
 @click.option(
     "--proofs",
     type=click.Choice([kind.value for kind in Proofs]),
-    default=Proofs.PRESUMED.value,
+    default=Proofs.EXACT.value,
     help="What proves a system call: exact, a launch without just that one; presumed, also one that lacked "
-    "more and died of it, which takes a third fewer trials.",
+    "more and died of it, which takes fewer trials.",
     show_default=True,
 )
 @click.option(

@@ -18,7 +18,8 @@ everything together passes is known beforehand.
 The lower bound is k + 1 trials for an answer of k elements, so trials / (k + 1) is reported: mean and 90th
 percentile. *Right* is the share of answers that work and are 1-minimal, checked by taking each single element
 away from a program without false failures; it is 1-minimal alone in the next column. Without ``--proofs`` the
-JSON document's own figures are those with presumed proofs; ``table`` has both.
+JSON document's own figures are those with presumed proofs, which are not what ``capmin search`` asks for by
+default; ``table`` has both.
 
 With `--priors default` the priors come from the file that ships with capmin. Where the corpus searched is
 the one they were learnt from, the application at hand is left out of the counts, all its workloads
@@ -32,7 +33,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from operator import and_
 from pathlib import Path
@@ -42,14 +43,10 @@ from capmin.baseline import STEADY_RUNS
 from capmin.campaign import Campaign, Plan, Proofs
 from capmin.engines.simulated import SimulatedEngine
 from capmin.engines.simulated_program import (
-    Needs,
-    NeedsLater,
-    NeedsNowAndThen,
     NeedsOneOf,
     Program,
     Step,
     Trap,
-    Tries,
 )
 from capmin.minimise import ALGORITHMS, Outcome
 from capmin.minimise.inquiry import Inquiry
@@ -227,10 +224,8 @@ def _renamed(step: Step) -> Step:
             return NeedsOneOf(tuple(name + MARK for name in names))
         case Trap(bait, needs):
             return Trap(bait + MARK, needs + MARK)
-        case NeedsNowAndThen(name, rate):
-            return NeedsNowAndThen(name + MARK, rate)
-        case Needs(name) | NeedsLater(name) | Tries(name):
-            return type(step)(name + MARK)
+        case _:
+            return replace(step, privilege=step.privilege + MARK)
 
 
 def _unmarked(name: str) -> str:
@@ -304,7 +299,7 @@ def as_json(rows: Sequence[Row]) -> str:
     table: Mapping[str, Mapping[str, float]] = {
         each.name: {column: round(getattr(each, column), 4) for column in columns} for each in rows
     }
-    return json.dumps({**next(iter(table.values())), "table": table}, indent=1)
+    return json.dumps({"search": rows[0].name, **table[rows[0].name], "table": table}, indent=1)
 
 
 def as_text(rows: Sequence[Row]) -> str:
