@@ -21,7 +21,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capmin.campaign import Proofs
@@ -33,7 +33,6 @@ from capmin.grant import Grant
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.risk import CAPABILITY_RISK
 from capmin.scenario import Scenario
-from tests.property.lattices import unhurried
 from tests.unit.campaigning import IMAGE, campaign_on
 
 CAPABILITIES = tuple(map(Capability, ("CAP_CHOWN", "CAP_KILL", "CAP_DAC_OVERRIDE", "CAP_MKNOD")))
@@ -43,6 +42,8 @@ BEYOND = tuple(map(Capability, ("CAP_DAC_READ_SEARCH", "CAP_SYS_TIME")))
 """Capabilities that Docker does not grant by default."""
 SERVICE = Scenario(service=True, test=("probe",))
 ONE_SHOT = Scenario(test=("probe",))
+
+a_campaign_each = settings(deadline=None, max_examples=60)
 
 _one = st.sampled_from(PRIVILEGES)
 _pair = st.lists(_one, min_size=2, max_size=2, unique=True)
@@ -111,7 +112,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, logger="capmin")
 
 
-@unhurried
+@a_campaign_each
 @given(
     program=programs(st.one_of(monotone, alternative, trap)),
     observes=st.booleans(),
@@ -136,7 +137,7 @@ def test_answers_are_minimal_and_proven(
             assert name not in trials[number].grant.privileges
 
 
-@unhurried
+@a_campaign_each
 @given(program=programs(st.one_of(monotone, alternative)), workers=st.sampled_from([2, 4]))
 def test_workers_change_no_single_answer(program: Program, workers: int) -> None:
     if len(minimal_sets(program, PRIVILEGES)) == 1:
@@ -144,7 +145,7 @@ def test_workers_change_no_single_answer(program: Program, workers: int) -> None
         assert one.grant == search(program, workers=workers, proofs=Proofs.EXACT).grant
 
 
-@unhurried
+@a_campaign_each
 @given(program=programs(st.one_of(monotone, alternative)), observes=st.booleans())
 def test_all_sets_of_capabilities_come_out(program: Program, observes: bool) -> None:  # noqa: FBT001 - drawn
     findings = search(program, observes=observes, syscalls=False, alternatives=500)
@@ -157,7 +158,7 @@ def test_all_sets_of_capabilities_come_out(program: Program, observes: bool) -> 
     assert findings.alternatives_complete is (None if not findings.grant.capabilities else True)
 
 
-@unhurried
+@a_campaign_each
 @given(
     program=programs(st.one_of(beyond_default, monotone, alternative)),
     observes=st.booleans(),
@@ -181,7 +182,7 @@ def test_a_ceiling_beyond_the_default_brings_its_sets(
         assert every == {frozenset()}
 
 
-@unhurried
+@a_campaign_each
 @given(program=programs(st.one_of(monotone, alternative, trap)), observes=st.booleans())
 def test_with_traps_every_set_told_is_a_minimal_one(program: Program, observes: bool) -> None:  # noqa: FBT001 - drawn
     findings = search(program, observes=observes, syscalls=False, alternatives=500)
@@ -218,7 +219,7 @@ def test_tests_that_fail_by_themselves_hardly_harm_the_answer() -> None:
     assert exact >= 70
 
 
-@unhurried
+@a_campaign_each
 @given(program=programs(st.one_of(monotone, alternative)), budget=st.integers(1, 6))
 def test_a_small_budget_is_kept_and_admitted(program: Program, budget: int) -> None:
     findings = search(program, observes=False, syscalls=False, alternatives=budget)
@@ -229,7 +230,7 @@ def test_a_small_budget_is_kept_and_admitted(program: Program, budget: int) -> N
     assert sum(trial.phase == "alternatives" for trial in findings.trials) <= budget
 
 
-@unhurried
+@a_campaign_each
 @given(program=programs(monotone), service=st.booleans())
 def test_presumptions_hold_without_alternatives_and_traps(program: Program, service: bool) -> None:  # noqa: FBT001 - drawn
     findings = search(program, service=service, proofs=Proofs.PRESUMED)
@@ -238,7 +239,7 @@ def test_presumptions_hold_without_alternatives_and_traps(program: Program, serv
     assert findings.minimum.proofs.keys() == findings.kept
 
 
-@unhurried
+@a_campaign_each
 @given(
     program=programs(st.one_of(monotone, alternative, trap)),
     rate=st.sampled_from([0.0, 0.05]),

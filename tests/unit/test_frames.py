@@ -137,7 +137,7 @@ def test_a_frame_has_the_columns_and_types_of_its_table(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["trials", "launches", "attempts"])
-@settings(max_examples=30, deadline=None)  # files, four an example
+@settings(max_examples=15, deadline=None)  # files, four an example
 @given(trials=strategies.campaigns)
 def test_files_give_back_equal_frames(name: str, trials: Sequence[Trial]) -> None:
     build, table = BUILDERS[name]

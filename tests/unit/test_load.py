@@ -49,7 +49,7 @@ def test_frames_are_those_of_the_objects(name: str, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(getattr(records, name), BUILDERS[name](TRIALS, campaign="web"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)  # a store an example
 @given(trials=strategies.campaigns)
 def test_frames_are_those_of_the_objects_whatever_was_recorded(
     trials: tuple[Trial, ...], tmp_path_factory: pytest.TempPathFactory

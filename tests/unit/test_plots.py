@@ -146,7 +146,7 @@ def test_the_matrix_has_what_is_kept_above_what_was_dropped() -> None:
 
 
 @pytest.mark.parametrize("plot", [plots.search_path, plots.trial_matrix])
-@settings(max_examples=15, deadline=None)  # an image an example
+@settings(max_examples=10, deadline=None)  # an image an example
 @given(trials=strategies.campaigns.map(with_usual_phases))
 def test_anything_draws(plot: Callable[..., Figure], trials: Sequence[Trial]) -> None:
     assert image(plot(frames.trials_frame(trials), title="a $b$ \\frac{")).startswith(b"\x89PNG")

@@ -44,7 +44,7 @@ def recorded(path: Path) -> tuple[Trial, ...]:
         return campaign.trials()
 
 
-@settings(deadline=None)  # the first example makes the strategies
+@settings(max_examples=40, deadline=None)  # a file an example; the first makes the strategies
 @given(trials=strategies.campaigns)
 def test_trials_come_back_equal(trials: Sequence[Trial]) -> None:
     with Store(":memory:") as store:
@@ -54,7 +54,7 @@ def test_trials_come_back_equal(trials: Sequence[Trial]) -> None:
         assert campaign.trials() == tuple(trials)
 
 
-@settings(deadline=None)  # the first example makes the strategies
+@settings(max_examples=40, deadline=None)  # a file an example; the first makes the strategies
 @given(made=strategies.trials(1), split=st.randoms(use_true_random=False))
 def test_launches_recorded_one_by_one_come_back_in_the_trials(made: Trial, split: random.Random) -> None:
     """Whether one process records them, or one goes on where another was killed."""
