@@ -33,12 +33,13 @@ def _reason(evidence: Evidence, name: str, number: int, call: str | None, said: 
         call = str(denial["syscall"])
     if launch is not None:
         said = evidence.said(launch, None if call is None else Syscall(call))
+    scenario = _failing_scenario(evidence, trial) if launch is None else str(launch["scenario"])
     return Reason(
         privilege=as_privilege(name),
         fate=Fate.STORMY if name in evidence.degraded else Fate.NEEDED,
         trial=number,
-        outcome="" if trial is None else _without_scenario(trial, launch),
-        scenario=None if launch is None else str(launch["scenario"]),
+        outcome="" if trial is None else str(trial["reason"]).removeprefix(f"{scenario}: "),
+        scenario=scenario,
         program=None if denial is None else str(denial["program"]),
         call=call,
         answer=None if denial is None else str(denial["errno"]),
@@ -59,7 +60,11 @@ def _note(evidence: Evidence, name: str, trial: pd.Series | None) -> str:
     return f"Docker's filter allows only with it: {' '.join(gated)}" if gated else ""
 
 
-def _without_scenario(trial: pd.Series, launch: pd.Series | None) -> str:
-    """The reason of a trial, which begins with the scenario that failed."""
-    reason = str(trial["reason"])
-    return reason if launch is None else reason.removeprefix(f"{launch['scenario']}: ")
+def _failing_scenario(evidence: Evidence, trial: pd.Series | None) -> str | None:
+    """The scenario that a trial failed in: where there are several its reason begins with it.
+
+    Without the launches, as in results that were committed, that is all that is left to tell.
+    """
+    names = [str(scenario["name"]) for scenario in evidence.result["scenarios"]]
+    reason = "" if trial is None else str(trial["reason"])
+    return next((name for name in names if reason.startswith(f"{name}: ")), None)
