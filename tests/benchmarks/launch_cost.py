@@ -8,6 +8,7 @@ A trial is what the oracle makes: the container started on a fresh overlay, wait
 
 import errno
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -110,11 +111,12 @@ def _with_docker(options: EngineOptions, image: Image) -> Iterator[Mapping[str, 
 
 
 def _bare_runc(root: Path, bundle: Path) -> Launch:
-    """``runc run`` of what ``runc spec`` writes, on the unpacked image itself, read-only."""
+    """``runc run`` of what ``runc spec`` writes, on a copy of the image: it makes /proc and /sys in it."""
     bundle.mkdir()
+    shutil.copytree(root, bundle / "rootfs", symlinks=True)
     subprocess.run(["runc", "spec"], cwd=bundle, check=True)
     config = json.loads((bundle / "config.json").read_text())
-    config["root"] = {"path": str(root), "readonly": True}
+    config["root"] = {"path": "rootfs", "readonly": True}
     config["process"] |= {"terminal": False, "args": list(TRUE)}
     (bundle / "config.json").write_text(json.dumps(config))
 

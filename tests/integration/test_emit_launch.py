@@ -152,7 +152,7 @@ def compose(daemon: Daemon, docker_compose: Path, profile: Profile, place: Path)
     return run(*here, DOCKER_HOST=daemon.address)
 
 
-def bundle(runtime: tuple[str, ...], image: Image, profile: Profile, place: Path) -> Done:
+def bundle(runtime: tuple[str, ...], tree: Path, profile: Profile, place: Path) -> Done:
     """What ``runc spec`` makes, without what it says of privileges, under the fragment."""
     run(program("runc"), "spec", "--bundle", place)
     config = json.loads((place / "config.json").read_text())
@@ -161,7 +161,7 @@ def bundle(runtime: tuple[str, ...], image: Image, profile: Profile, place: Path
         config["process"].pop(key)
     config["process"] |= {**fragment["process"], "terminal": False, "args": list(TEST)}
     config["linux"] |= fragment["linux"]
-    config["root"] = {"path": image.handle, "readonly": True}
+    config["root"] = {"path": str(tree), "readonly": True}
     # No control groups: crun refuses hosts with both versions of them.
     config["mounts"] = [mount for mount in config["mounts"] if mount["type"] != "cgroup"]
     (place / "config.json").write_text(json.dumps(config))
@@ -222,7 +222,7 @@ def podman(image: Image) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def tree(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The image's files, which nspawn locks while it uses them."""
+    """A copy of the image's files: nspawn locks what it uses, and runc makes /proc and /sys in it."""
     copy = tmp_path_factory.mktemp("nspawn") / "tree"
     shutil.copytree(image.handle, copy, symlinks=True)
     yield copy
@@ -231,7 +231,6 @@ def tree(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 @pytest.fixture
 def launcher(name: str, request: pytest.FixtureRequest) -> Launcher:
-    image = request.getfixturevalue("image")
     if name in ("docker", "docker-modern"):
         return partial(docker_run, request.getfixturevalue("daemons")(name))
     if name == "compose":
@@ -242,9 +241,10 @@ def launcher(name: str, request: pytest.FixtureRequest) -> Launcher:
         return partial(podman_run, request.getfixturevalue("podman"))
     if os.geteuid() != 0:
         missing(f"{name} needs root")
+    tree = request.getfixturevalue("tree")
     if name == "nspawn":
-        return partial(nspawn, request.getfixturevalue("tree"))
-    return partial(bundle, (program("runc"),) if name == "runc" else crun(), image)
+        return partial(nspawn, tree)
+    return partial(bundle, (program("runc"),) if name == "runc" else crun(), tree)
 
 
 def launchable(name: str, case: str) -> Profile:
@@ -292,9 +292,9 @@ def test_the_image_works_under_the_file_and_not_under_less(
     assert status["Seccomp"].strip() == "2"
 
 
-def test_crun_needs_calls_that_runc_does_not(image: Image, tmp_path: Path) -> None:
+def test_crun_needs_calls_that_runc_does_not(tree: Path, tmp_path: Path) -> None:
     write_all(FOUND, tmp_path)
-    done = bundle(crun(), image, FOUND, tmp_path)
+    done = bundle(crun(), tree, FOUND, tmp_path)
     assert done.code != 0
     assert "Function not implemented" in done.output
 
