@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from capmin.cli.options import format_option
 from capmin.cli.terminal import printable
 from capmin.difference import Change, Difference, KindDifference, difference
 from capmin.recall import read_result
@@ -20,14 +21,7 @@ DIFFERENT = 1
 @click.option(
     "--exit-code", is_flag=True, help="End with 1 where the new one needs more or less, as git diff."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="What stdout gets.",
-    show_default=True,
-)
+@format_option
 def command(*, old: Path, new: Path, exit_code: bool, form: str) -> int:
     """Tell what a new version needs more or less than the old one.
 

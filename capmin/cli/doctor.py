@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from capmin.cli.host_checks import Check, Diagnosis, examine
+from capmin.cli.options import format_option
 from capmin.cli.terminal import printable
 from capmin.engines.host import control_groups
 from capmin.errors import EngineError
@@ -18,14 +19,7 @@ _TITLES = {"host": "Host", "engine": "Engines", "observer": "Observers", "progra
 
 
 @click.command("doctor")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="What stdout gets.",
-    show_default=True,
-)
+@format_option
 def command(*, form: str) -> int:
     """Tell what this host can do, and what to do about the rest.
 

@@ -11,6 +11,7 @@ import click
 
 from capmin import __version__
 from capmin.cli.fuzz_report import Fuzzed, hunt_json, hunt_text, replay_json, replay_text
+from capmin.cli.options import accept_degraded_option, format_option, time_limit_option
 from capmin.cli.progress import ProgressBar
 from capmin.cli.subject import subject, subject_options
 from capmin.cli.terminal import is_quiet, printable
@@ -111,34 +112,15 @@ class _Subject:
 @click.option(
     "--engine", type=click.Choice(["auto", *ENGINES]), help="What launches.  [default: as in the search]"
 )
-@click.option(
-    "--accept-degraded",
-    is_flag=True,
-    help="Take passes that are much slower, or storm denied calls, for passes.",
-)
-@click.option(
-    "--time-limit",
-    "time_limit_s",
-    type=click.FloatRange(min=0.1),
-    default=60.0,
-    metavar="S",
-    help="Seconds that one launch may take; the baseline shortens it.",
-    show_default=True,
-)
+@accept_degraded_option
+@time_limit_option
 @click.option("--seed", type=int, default=0, help="For the draws.", show_default=True)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help=f"Where launches and counterexamples go.  [default: {DIRECTORY}, beside the result]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="What stdout gets.",
-    show_default=True,
-)
+@format_option
 def command(
     *,
     result: Path,

@@ -5,21 +5,13 @@ from datetime import UTC, datetime
 
 import click
 
+from capmin.cli.options import format_option
 from capmin.cli.terminal import printable
 from capmin.engines.places import cache_dir
 from capmin.engines.rootfs import CachedImage, RootfsCache
 
 _DAY_S = 86_400.0
 _MEGABYTE = 1_000_000
-
-_format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="What stdout gets.",
-    show_default=True,
-)
 
 
 @click.group("image")
@@ -32,7 +24,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_format_option
+@format_option
 def list_command(*, form: str) -> None:
     """List them, the one used last first."""
     with RootfsCache(cache_dir()) as cache:
@@ -57,7 +49,7 @@ def list_command(*, form: str) -> None:
 )
 @click.option("--gone", is_flag=True, help="Remove those whose source is gone or has changed.")
 @click.option("--all", "everything", is_flag=True, help="Remove all.")
-@_format_option
+@format_option
 def prune_command(*, days: float, gone: bool, everything: bool, form: str) -> None:
     """Remove images, never one that is in use."""
     unused_for_s = 0.0 if gone or everything else days * _DAY_S

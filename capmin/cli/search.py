@@ -8,6 +8,7 @@ import click
 
 from capmin.baseline import RUNS, STEADY_RUNS
 from capmin.campaign import Plan, Proofs
+from capmin.cli.options import accept_degraded_option, format_option, time_limit_option
 from capmin.cli.progress import ProgressBar
 from capmin.cli.session import Session
 from capmin.cli.subject import subject, subject_options
@@ -82,11 +83,7 @@ def _parse_ceiling(
     show_default=True,
 )
 @click.option("--algorithm", type=click.Choice(["auto", *ALGORITHMS]), default="auto", show_default=True)
-@click.option(
-    "--accept-degraded",
-    is_flag=True,
-    help="Take passes that are much slower, or storm denied calls, for passes.",
-)
+@accept_degraded_option
 @click.option("--confidence", type=click.FloatRange(0.5, 0.999999), default=0.95, show_default=True)
 @click.option(
     "--baseline",
@@ -106,15 +103,7 @@ def _parse_ceiling(
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, help="Trials side by side.", show_default=True
 )
-@click.option(
-    "--time-limit",
-    "time_limit_s",
-    type=click.FloatRange(min=0.1),
-    default=60.0,
-    metavar="S",
-    help="Seconds that one launch may take; the baseline shortens it.",
-    show_default=True,
-)
+@time_limit_option
 @click.option("--budget", type=click.IntRange(min=1), help="Trials that the search may make.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted search in the same output directory.")
 @click.option(
@@ -130,14 +119,7 @@ def _parse_ceiling(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the answer goes.  [default: results/IMAGE]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="What stdout gets.",
-    show_default=True,
-)
+@format_option
 def command(
     *,
     image: str | None,

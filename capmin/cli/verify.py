@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from capmin.cli.options import accept_degraded_option, format_option, time_limit_option
 from capmin.cli.progress import ProgressBar
 from capmin.cli.subject import subject, subject_options
 from capmin.cli.terminal import printable
@@ -68,31 +69,12 @@ def _parse_capabilities(
     help="What launches it.",
     show_default=True,
 )
-@click.option(
-    "--accept-degraded",
-    is_flag=True,
-    help="Take passes that are much slower, or storm denied calls, for passes.",
-)
+@accept_degraded_option
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, help="Launches side by side.", show_default=True
 )
-@click.option(
-    "--time-limit",
-    "time_limit_s",
-    type=click.FloatRange(min=0.1),
-    default=60.0,
-    metavar="S",
-    help="Seconds that one launch may take; the baseline shortens it.",
-    show_default=True,
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="What stdout gets.",
-    show_default=True,
-)
+@time_limit_option
+@format_option
 def command(
     *,
     profile: str,

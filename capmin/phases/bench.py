@@ -108,8 +108,12 @@ class Bench:
 
     @property
     def presume(self) -> bool:
-        """Whether presumed proofs will do; what tests that fail by chance show is no ground to presume on."""
-        return self.plan.proofs is Proofs.PRESUMED and self.flake_rate == 0.0
+        """Whether presumed proofs will do, of system calls only.
+
+        What tests that fail by chance show is no ground to presume on.
+        """
+        wanted = self.plan.proofs is Proofs.PRESUMED and self.best.syscalls is not None
+        return wanted and self.flake_rate == 0.0
 
     @property
     def flake_rate(self) -> float:
@@ -126,10 +130,14 @@ class Bench:
             trial.grant in passed for trial in told if not self._counts_as_pass(trial)
         )
 
-    def measure_flakiness(self, at_least: float = 0.0) -> None:
-        """Find out how often the tests fail with everything granted, from as many runs as that takes."""
+    def measure_flakiness(self, *, seen: bool = False) -> None:
+        """Find out how often the tests fail with everything granted, from as many runs as that takes.
+
+        Where they were ``seen`` to fail by chance, the rate is not 0, whatever these runs show.
+        """
         if self.baseline is not None:
             more = extended(self.oracle, self.executor, self.baseline, (), runs=FLAKY_RUNS)
+            at_least = 1 / (FLAKY_RUNS + 2) if seen else 0.0
             self.baseline = replace(more, flake_rate=max(more.flake_rate, at_least))
 
     def most_syscalls(self) -> frozenset[Syscall]:
@@ -274,7 +282,7 @@ class Bench:
             try_empty_first=try_empty_first,
             blind=() if self.traces(phase) else frozenset(CAPABILITIES) & frozenset(candidates),
             known=self.known(candidates),
-            presume=self.presume and self.best.syscalls is not None,
+            presume=self.presume,
             searched=searched,
             steady=self.recalled or (self.baseline is not None and self.baseline.is_steady),
         )

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from capmin.baseline import FLAKY_RUNS
 from capmin.errors import BudgetSpent
 from capmin.minimise import CERTIFY_ONLY, Minimum, Proof
 from capmin.phases.bench import Bench, Storm
@@ -27,8 +26,7 @@ def certify(bench: Bench) -> None:
     _prove_all(bench)
     if bench.is_belied:
         _log.warning("the tests fail now and then for no reason: measuring how often, and proving again")
-        bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
-        bench.presumed = None
+        bench.measure_flakiness(seen=True)
         _prove_all(bench)
 
 
@@ -61,7 +59,7 @@ def _prove_all(bench: Bench) -> None:
     """
     while True:
         kept = _kept(bench)
-        presumed = {} if bench.presumed is None else bench.presumed.proofs
+        presumed = bench.presumed.proofs if bench.presumed is not None and bench.presume else {}
         rest = tuple(name for name in kept if name not in presumed)
         try:
             minimum = _minimise(bench, rest)

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from capmin.baseline import FLAKY_RUNS
 from capmin.engines import Engine
 from capmin.grant import Grant
 from capmin.judge import Stage, only_differs, play
@@ -12,7 +11,6 @@ from capmin.oracle import Oracle
 from capmin.phases.bench import Bench, Storm
 from capmin.phases.reading import denied_privileges, is_clean
 from capmin.phases.warm_start import reduce_added
-from capmin.privileges.risk import riskiest_first
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
 from capmin.trial import Launch, Trial
@@ -67,15 +65,13 @@ def reconsider(bench: Bench) -> bool:
         bench.measure_flakiness()
         if bench.flake_rate > 0.0:
             _log.warning("the tests fail now and then for no reason: proving again")
-            bench.presumed = None
             return True
     failed = _fails_again(bench)
     if failed is not None:
         return _readmit(bench, bench.baseline.grant, failed)
     if seemed_steady:
         _log.warning("the answer failed once and does so no more: proving again as if the tests were flaky")
-        bench.measure_flakiness(at_least=1 / (FLAKY_RUNS + 2))
-        bench.presumed = None
+        bench.measure_flakiness(seen=True)
     return seemed_steady
 
 
@@ -105,8 +101,7 @@ def _readmit(bench: Bench, everything: Grant, failed: Trial) -> bool:
     widened = bench.best.adding(missing)
     bench.improve(widened)
     try:
-        reduce_added(bench, riskiest_first(everything.capabilities & missing), "capabilities")
-        reduce_added(bench, sorted(missing - everything.capabilities), "syscalls")
+        reduce_added(bench, missing)
     except Storm as storm:
         bench.improve(widened)
         bench.grant_again(storm)

@@ -68,9 +68,7 @@ def _find_what_it_lacks(bench: Bench, grant: Grant, seen: frozenset[Syscall]) ->
     everything = bench.best
     bench.improve(wider)
     try:
-        reduce_added(bench, riskiest_first(wider.capabilities - grant.capabilities), "capabilities")
-        calls = (wider.syscalls or frozenset()) - (grant.syscalls or frozenset())
-        reduce_added(bench, sorted(calls), "syscalls")
+        reduce_added(bench, wider.privileges - grant.privileges)
     except Storm:
         bench.improve(everything)
         return False
@@ -84,8 +82,19 @@ def _wider(bench: Bench, grant: Grant, seen: frozenset[Syscall]) -> Iterator[Gra
     yield everything.adding(seen)
 
 
-def reduce_added(bench: Bench, more: Sequence[Privilege], phase: str) -> None:
-    """Take away what can go of what was added; of all that, one privilege may be needed, or a few."""
+def reduce_added(bench: Bench, more: frozenset[Privilege]) -> None:
+    """Take away what can go of what was added to the best grant: capabilities first, as in every search.
+
+    Raises:
+        Storm: an earlier pass was none.
+    """
+    capabilities = bench.best.capabilities & more
+    _reduce(bench, riskiest_first(capabilities), "capabilities")
+    _reduce(bench, sorted(more - capabilities), "syscalls")
+
+
+def _reduce(bench: Bench, more: Sequence[Privilege], phase: str) -> None:
+    """Of all that was added one privilege may be needed, or a few."""
     if not more:
         return
     bench.enter(phase)
