@@ -15,6 +15,7 @@ from typing import Self
 
 from capmin.engines import Container, Executed, Exit, LaunchSpec, Process, keeper
 from capmin.engines._process import spawn
+from capmin.engines.cgroup_processes import processes_in
 from capmin.engines.etc_files import write_etc
 from capmin.engines.fostering import Fostered
 from capmin.engines.in_root import read_in_root
@@ -29,7 +30,7 @@ from capmin.engines.runc_words import REFUSED, exit_code_for, runc_words
 from capmin.errors import EngineError
 from capmin.observe.capability_trace import CapabilityTrace
 from capmin.observe.seccomp_notify import SeccompListener
-from capmin.observe.status import granted_of, process_of
+from capmin.observe.status import granted_of
 from capmin.scenario import Command
 from capmin.trial import Attempt, Granted
 
@@ -178,12 +179,7 @@ class RuncContainer:
         return self._output.text()
 
     def processes(self) -> tuple[Process, ...]:
-        found = ((pid, process_of(pid)) for pid in keeper.pids_in_cgroup(self._cgroup))
-        return tuple(
-            Process(pid=pid, parent=facts.parent, uid=facts.uid, name=facts.name)
-            for pid, facts in found
-            if facts is not None
-        )
+        return processes_in(self._cgroup)
 
     def attempts(self) -> tuple[Attempt, ...] | None:
         """What was observed until now, of capabilities only until the first time that this is asked."""

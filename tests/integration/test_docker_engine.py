@@ -1,6 +1,7 @@
 """What only the docker engine has to do with: daemons elsewhere, daemons that fail, and what a daemon keeps.
 
 - A remote daemon launches all the same; what cannot be seen from here is not claimed.
+- What runs in a container is read from its control group, and is what `ps` of a remote daemon says.
 - A daemon that does not answer is an error that says what to do; one that comes back is used again.
 - A launch is never judged from a connection that broke.
 - Containers of dead processes are removed at the next start; those of the living, and of other hosts, stay.
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from capmin.engines import Engine, EngineOptions, Exit, Image, LaunchSpec
+from capmin.engines import Engine, EngineOptions, Exit, Image, LaunchSpec, Process
 from capmin.engines.docker import DockerEngine
 from capmin.engines.docker.container import DockerContainer
 from capmin.engines.docker.owner import OWNER, Owner
@@ -94,6 +95,25 @@ def test_a_remote_daemon_launches_and_claims_nothing_unseen(remote: DockerEngine
         container.signal(9)
         assert container.wait(LIMIT_S) == Exit(code=137)
     assert not remote.observes_syscalls
+
+
+def test_what_runs_is_the_same_read_here_and_told_by_a_remote_daemon(
+    engine: DockerEngine, remote: DockerEngine, client: APIClient, plain: Image
+) -> None:
+    for here in (engine, remote):
+        image = here.image(plain.reference)
+        with here.start(spec(image, "sh", "-c", "sleep 60 & sleep 60 & wait"), NOTHING) as container:
+            assert isinstance(container, DockerContainer)
+            deadline = time.monotonic() + LIMIT_S
+            while names(found := container.processes()) != ["sh", "sleep", "sleep"]:
+                assert time.monotonic() < deadline, found
+            listed = client.top(container.identity, ps_args="-eo pid,ppid,euid,comm")["Processes"]
+        told = {(str(each.pid), str(each.parent), str(each.uid), each.name) for each in found}
+        assert told == set(map(tuple, listed))
+
+
+def names(processes: tuple[Process, ...]) -> list[str]:
+    return sorted(process.name for process in processes)
 
 
 def test_the_ceiling_of_a_remote_daemon_is_found_by_trying(
