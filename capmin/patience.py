@@ -29,6 +29,10 @@ class Patience:
         self._limit_s = limit_s
         self._longest_s = min(limit_s * EXTENSION, longest_s)
 
+    def excuse(self, took_s: float) -> None:
+        """Count so many of the seconds that have gone by for nothing."""
+        self._started += took_s
+
     def left_s(self) -> float:
         """Seconds left, 0.0 where it has run out."""
         elapsed_s = time.monotonic() - self._started

@@ -110,11 +110,12 @@ class _Player:
         """End the container, with what is to be known of it noted."""
         if self._container is None:
             return
-        try:
-            self._collect(self._container)
-        finally:
-            self._container = None
-            self._containers.close()
+        with self._clock.apart():
+            try:
+                self._collect(self._container)
+            finally:
+                self._container = None
+                self._containers.close()
 
     def launch(self) -> Launch:
         broken = self._broken

@@ -1,4 +1,7 @@
-"""A limit holds: extended only where a busy machine took time, and never beyond what the user has set."""
+"""A limit holds: extended only where a busy machine took time, and never beyond what the user has set.
+
+What capmin does for itself between two phases of a launch takes nothing of it.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from capmin.patience import EXTENSION, Patience
+from capmin.play.clock import Clock
 
 
 @pytest.fixture
@@ -56,3 +60,21 @@ def test_never_more_than_the_user_allows(now: list[float]) -> None:
     assert waiting.left_s() == pytest.approx(0.5)
     now[0] += 0.5
     assert waiting.left_s() == 0.0
+
+
+def test_what_is_excused_did_not_happen(now: list[float]) -> None:
+    waiting = Patience(2.0, lost_s=losing(now, 0.0))
+    now[0] += 9.5
+    waiting.excuse(9.0)
+    assert waiting.left_s() == pytest.approx(1.5)
+
+
+def test_what_is_done_apart_takes_nothing_of_the_phase(now: list[float]) -> None:
+    clock = Clock(2.0, {"restart": 1.0}, longest_s=2.0)
+    with clock.during("restart"):
+        now[0] += 0.25
+        with clock.apart():
+            now[0] += 60.0
+        assert clock.left_s() == pytest.approx(0.75)
+    ((phase, took_s),) = clock.phases_s
+    assert (phase, took_s) == ("restart", 60.25)
