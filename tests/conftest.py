@@ -6,6 +6,7 @@ contract suite. An engine that is missing skips the test with its reason, and fa
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ MODERN = "CAPMIN_TEST_DOCKER_MODERN"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A script's `make test &` has it ignored, and so would have all that tests start and interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "long: takes 10 s or more; begun first, so that none is left at the end"
     )

@@ -40,7 +40,10 @@ def _cgroups(options: EngineOptions) -> Iterator[str]:
     top = Path("/sys/fs/cgroup")
     for hierarchy in (top, *top.glob("*/")):
         for directory in options.state_dir.iterdir():
-            yield from (f"cgroup {found}" for found in hierarchy.glob(f"capmin-{directory.name}/*/"))
+            # os.walk, not glob: that raises when what it looks into goes meanwhile (Python 3.11).
+            root = hierarchy / f"capmin-{directory.name}"
+            below = next(os.walk(root), (root, [], []))[1]
+            yield from (f"cgroup {root / name}" for name in below)
 
 
 def _files(options: EngineOptions) -> Iterator[str]:
