@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T23:30:08Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T01:59:38Z from its result.json, strictness minimal
 # for capmin/board-node:latest
 # digest sha256:6098a96aa7b661a825e9110eb48690d9e4303fb55c0b72c278b58fe25b98a722, architecture x86_64
 # searched by docker 26.1.5+dfsg1, confirmed by docker 26.1.5+dfsg1
@@ -11,6 +11,7 @@
 #    CAPMIN_IMAGE=example/web:2 ./run.sh    another image, for example a newer tag
 #    CAPMIN_DOCKER=podman ./run.sh      another program that takes docker's command line
 set -eu
+seccomp=$(CDPATH="" cd -- "$(dirname -- "$0")" && pwd)/seccomp.json
 image=capmin/board-node:latest
 image=${CAPMIN_IMAGE:-$image}
 
@@ -34,5 +35,6 @@ done
 
 exec "${CAPMIN_DOCKER:-docker}" run --rm \
     --cap-drop ALL \
+    --security-opt seccomp="$seccomp" \
     --sysctl net.ipv4.ip_unprivileged_port_start=1024 \
     "$@"

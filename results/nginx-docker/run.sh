@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T23:18:36Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T01:48:53Z from its result.json, strictness minimal
 # for capmin/nginx:latest
 # digest sha256:b1864d8fa0dd1d873a1234ca025eab2f681f53538d1edee6068cea3150132686, architecture x86_64
 # searched by docker 26.1.5+dfsg1, confirmed by docker 26.1.5+dfsg1
@@ -11,6 +11,7 @@
 #    CAPMIN_IMAGE=example/web:2 ./run.sh    another image, for example a newer tag
 #    CAPMIN_DOCKER=podman ./run.sh      another program that takes docker's command line
 set -eu
+seccomp=$(CDPATH="" cd -- "$(dirname -- "$0")" && pwd)/seccomp.json
 image=capmin/nginx:latest
 image=${CAPMIN_IMAGE:-$image}
 
@@ -39,5 +40,6 @@ exec "${CAPMIN_DOCKER:-docker}" run --rm \
     --cap-add NET_BIND_SERVICE \
     --cap-add SETGID \
     --cap-add SETUID \
+    --security-opt seccomp="$seccomp" \
     --sysctl net.ipv4.ip_unprivileged_port_start=1024 \
     "$@"
