@@ -1,8 +1,11 @@
 """The text of the kernel's tracer, and the capability checks of one program in it.
 
-A line is ``<...>-TID [CPU] FLAGS SECONDS: EVENT: DETAILS``; after it, perhaps with lines of other CPUs
+A line is ``NAME-TID [CPU] FLAGS SECONDS: EVENT: DETAILS``; after it, perhaps with lines of other CPUs
 between, comes the stack of the same thread, innermost function first. The only words in it that a traced
 program chooses are its names, of at most 15 bytes: too few to forge a line.
+
+NAME is ``<...>`` unless any tracer of the host, at any time since boot, has recorded a name for that TID: the
+kernel keeps one table for all (saved_cmdlines), of whoever had the number then. So it tells nothing.
 """
 
 import re
@@ -25,7 +28,7 @@ HOT = frozenset(
 The few checks in them (a write to /proc/sys, a message on a netlink socket) are named by the call stack.
 """
 
-_LINE = re.compile(r"\s*<\.\.\.>-(\d+)\s+\[\d+\]\s+\S+\s+(\d+\.\d+): (?:(\w+): (.*)|<stack trace>)")
+_LINE = re.compile(r"\s*.{0,15}?-(\d+)\s+\[\d+\]\s+\S+\s+(\d+\.\d+): (?:(\w+): (.*)|<stack trace>)")
 _FRAME = " => "
 _CHECK = re.compile(r"cred (\S+), .*, cap (\d+), ret (-?\d+)")
 _ENTER = re.compile(r"NR (-?\d+) ")
@@ -68,7 +71,9 @@ def events(text: str) -> Iterator[Event]:
     waiting: dict[int, Event] = {}
     current: Event | None = None
     for line in text.splitlines():
-        if line.startswith(_FRAME):
+        # A name may look like a frame, until the number behind it.
+        is_frame = line.startswith(_FRAME) and not ("[" in line and _LINE.match(line))
+        if is_frame:
             if current is not None:
                 current.frames.append(line.removeprefix(_FRAME).strip())
             continue

@@ -4,6 +4,7 @@
 - What is allowed is no denial; the kernel's memory accounting is nothing at all.
 - Descendants belong to the program; what came before its exec, and what others do, does not.
 - Traces run in parallel, a storm costs no answer that was seen before it, and nothing stays behind.
+- What other tracers of the host do, or did since boot, changes nothing.
 """
 
 import ctypes
@@ -101,6 +102,14 @@ def test_a_check_in_a_call_that_is_not_traced(trace: CapabilityTrace) -> None:
     # where the value falls (fs/proc/base.c, __set_oom_adj).
     code = "open('/proc/self/oom_score_adj', 'w').write('-1000')"
     assert ("CAP_SYS_RESOURCE", "write") in _denied(_python(trace, code, lacking="CAP_SYS_RESOURCE"))
+
+
+def test_another_tracer_may_record_names(trace: CapabilityTrace, file: str) -> None:
+    # Into a table that all have in common: the lines of this one then begin otherwise.
+    with TraceInstance() as other:
+        other.write("trace_options", "record-cmd")
+        other.write("events/sched/sched_switch/enable", 1)
+        assert _denied(_run(trace, "chown", "1", file, lacking="CAP_CHOWN")) == [("CAP_CHOWN", "fchownat")]
 
 
 def test_what_is_allowed_is_told_and_no_denial(trace: CapabilityTrace, file: str) -> None:

@@ -6,6 +6,8 @@
   for its mounter, unless it is a denial.
 """
 
+import pytest
+
 from capmin.observe.capability_trace import tally
 from capmin.observe.trace_text import checks, events
 
@@ -35,6 +37,14 @@ def seen(text: str) -> list[tuple[int, str | None, bool]]:
 def test_a_check_belongs_to_the_call_that_its_thread_is_in() -> None:
     text = STARTED + line(INIT, 1.1, "sys_enter: NR 92 (0, 1, 1)") + check(INIT, 1.2, 0, -1, "do_fchownat")
     assert seen(text) == [(0, "chown", False)]
+
+
+@pytest.mark.parametrize(
+    "name", ["python3", "a-1 [0] . 1.0: ", "a\n => b", "-1", " => x", "x\x85y: ", "(sd-pam)"]
+)
+def test_a_name_that_another_tracer_has_recorded_hides_nothing(name: str) -> None:
+    text = STARTED + line(INIT, 1.1, "sys_enter: NR 92 (0, 1, 1)") + check(INIT, 1.2, 0, -1, "do_fchownat")
+    assert seen(text.replace("<...>", name)) == [(0, "chown", False)]
 
 
 def test_a_call_that_has_ended_is_not_blamed() -> None:
