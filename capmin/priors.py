@@ -5,13 +5,12 @@ A prior changes what a search costs, never what it answers.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import resources
 from typing import Protocol
 
-from capmin.minimise import learn_prior
-from capmin.minimise.priors import Count
+from capmin.minimise import Example, learn_prior
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.recall import Document
 
@@ -21,7 +20,9 @@ Prior = Callable[[Privilege], float]
 class LearnPrior(Protocol):
     """From results of earlier searches to a prior for system calls; None where nothing is to be believed."""
 
-    def __call__(self, results: Iterable[Document] = (), *, observed: bool = True) -> Prior | None: ...
+    def __call__(
+        self, results: Iterable[Document] = (), *, used: frozenset[Syscall] | None = None
+    ) -> Prior | None: ...
 
 
 CHECKED, UNCHECKED = 0.7, 0.02
@@ -39,21 +40,18 @@ that are known to be used, as rare ones are then mostly needed.
 """
 
 
-def syscall_prior(results: Iterable[Document] = (), *, observed: bool = True) -> Prior:
+def syscall_prior(results: Iterable[Document] = (), *, used: frozenset[Syscall] | None = None) -> Prior:
     """The prior for system calls: from other applications, those of ``results`` included.
 
-    ``observed`` says that they were seen to be used; else all that can be said is how many applications need
-    each.
+    Where it is known which are ``used``, applications that use the same tell most; else all that can be said
+    is how many applications need each.
     """
-    corpus, ours = _shipped("syscalls"), _shipped("ours")
-    if observed:
-        corpus = {name: _worth(count) for name, count in corpus.items()}
-    counts = _sum(corpus, ours, _counted(results))
-    if observed:
-        return learn_prior(counts)
-    applications = max(count.observed for count in counts.values())
+    examples = [*_shipped(), *_found(results)]
+    if used is not None:
+        return learn_prior(examples, used)
+    needed = Counter(name for example in examples for name in example.needed)
     more, of = NEVER_NEEDED
-    return lambda name: (counts.get(name, _NONE).needed + more) / (applications + of)
+    return lambda name: (needed[name] + more) / (len(examples) + of)
 
 
 def capability_prior(checked: frozenset[Capability]) -> Prior:
@@ -75,41 +73,23 @@ def remembering(result: Document, prior: Prior) -> Prior:
     return recall
 
 
-_NONE = Count(0, 0)
-
-CORPUS_WORTH = 4.0
-"""So many observations of a call are what the corpus says of it worth, at most, beside those of our own.
-
-Its tests ask less: that there is an answer, and not as which user a server runs.
-"""
-
-
 @cache
-def _shipped(table: str) -> Mapping[Privilege, Count]:
-    """Counts over the applications of a public corpus, or over workloads of our own; the file names them."""
+def _shipped() -> tuple[Example[Privilege], ...]:
+    """Applications of a public corpus, and workloads of our own; the file names them."""
     text = resources.files("capmin").joinpath("privileges/needed_prior.json").read_text(encoding="utf-8")
-    return {Syscall(name): Count(*counts[:2]) for name, counts in json.loads(text)[table].items()}
+    shipped = json.loads(text)
+    return tuple(
+        _example(entry["needed"].split(), entry["unneeded"].split())
+        for entry in (*shipped["corpus"], *shipped["ours"])
+    )
 
 
-def _worth(count: Count) -> Count:
-    share = min(1.0, CORPUS_WORTH / count.observed) if count.observed else 0.0
-    return Count(count.needed * share, count.observed * share)
-
-
-def _sum(*tables: Mapping[Privilege, Count]) -> Mapping[Privilege, Count]:
-    counts: dict[Privilege, Count] = {}
-    for table in tables:
-        for name, (needed, observed) in table.items():
-            so_far = counts.get(name, _NONE)
-            counts[name] = Count(so_far.needed + needed, so_far.observed + observed)
-    return counts
-
-
-def _counted(results: Iterable[Document]) -> Mapping[Privilege, Count]:
-    needed, observed = Counter[Syscall](), Counter[Syscall]()
+def _found(results: Iterable[Document]) -> Iterator[Example[Privilege]]:
     for result in results:
-        answer = result["syscalls"]
-        if answer is not None:
-            needed.update(map(Syscall, answer["required"]))
-            observed.update(map(Syscall, {*answer["observed"], *answer["required"]}))
-    return {name: Count(needed[name], observed[name]) for name in observed}
+        if (answer := result["syscalls"]) is not None:
+            yield _example(answer["required"], answer["observed"])
+
+
+def _example(needed: Iterable[str], used: Iterable[str]) -> Example[Privilege]:
+    asked = frozenset(map(Syscall, needed))
+    return Example(used=asked.union(map(Syscall, used)), needed=asked)

@@ -7,7 +7,7 @@ capmin is imported.
 from capmin.minimise.algorithms import ALGORITHMS
 from capmin.minimise.alternatives import Alternatives, alternatives
 from capmin.minimise.outcome import Ask, Minimum, Outcome, Proof
-from capmin.minimise.priors import learn_prior
+from capmin.minimise.priors import Example, learn_prior
 from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS, minimise
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "MAX_REPEATS",
     "Alternatives",
     "Ask",
+    "Example",
     "Minimum",
     "Outcome",
     "Proof",

@@ -29,6 +29,10 @@ _STRENGTH = 1.0
 # Granting an element that a run had already gone past hardly ever helps a run that died.
 _GONE_PAST = 0.03
 
+# What is needed as probably as this is granted from the start. If it is needed, that saves the question that
+# finds it; if not, all that was proven meanwhile is asked again. In the corpus 0.8 to 0.95 do equally well.
+_LIKELY = 0.8
+
 
 class Ratio:
     """An odds ratio, corrected by how many elements it was right about."""
@@ -55,12 +59,20 @@ class Beliefs(Generic[E]):
     """
 
     def __init__(self, inquiry: Inquiry[E]) -> None:
+        self._inquiry = inquiry
         self._prior = inquiry.prior
         self._went_on = Ratio(_WENT_ON)
         self._on_error_path = Ratio(_ON_ERROR_PATH)
         self._error_path: set[E] = set()
         self._denials_after: Counter[int] = Counter()
         self.gone_past: set[E] = set()
+
+    def likely(self) -> frozenset[E]:
+        """What to begin with; nothing where a run from below is proof enough of what it dies of."""
+        prior = self._prior
+        if prior is None or self._inquiry.presume:
+            return frozenset()
+        return frozenset(each for each in self._inquiry.candidates if prior(each) >= _LIKELY)
 
     def needed(self, element: E) -> float:
         chance = _USED_AND_NEEDED if self._prior is None else self._prior(element)

@@ -18,14 +18,19 @@ from typing import Generic
 
 from capmin.minimise.footprint import Record
 from capmin.minimise.inquiry import Inquiry
+from capmin.minimise.odds import LEAST, MOST
 from capmin.minimise.outcome import E, Minimum, Outcome, Proof
-from capmin.minimise.presumption import Presumptions
+from capmin.minimise.presumption import Presumptions, fatal
 
 # Launches that must have failed where one may have failed by chance.
 _LOOKS = 2
 
 # What is known to be needed less often is more likely to have failed by chance.
 _NO_WONDER, _NO_WONDER_AT_ITS_END = 0.45, 0.3
+
+# The chance of an element where none is known, and by how much the odds rise where a run seems to have died
+# of it: to be denied something else afterwards may be a detour only (granted socket, NSS tries to connect).
+_UNKNOWN, _DIED_OF = 0.5, 30.0
 
 # Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to three things.
 _ENDS_WITHIN = 4
@@ -86,6 +91,7 @@ class _Evidence(Generic[E]):
         self._standard = standard
         self._kept = kept
         self._presumptions = Presumptions(inquiry.everything, inquiry.history()) if standard.presume else None
+        self._fatal = fatal(inquiry.history())
         self._only_lacks = frozenset(
             element
             for record in inquiry.history()
@@ -133,6 +139,16 @@ class _Evidence(Generic[E]):
         cured = self._inquiry.records(failure.granted | {element})
         return not any(record.outcome.passes for record in cured)
 
+    def doubtful_first(self) -> list[E]:
+        """What is kept, what will most likely go first: that makes all proofs before it void."""
+        return sorted(self._inquiry.in_order(self._kept), key=self._belief)
+
+    def _belief(self, element: E) -> float:
+        """The odds that it is needed: what a run seems to have died of is, unless that is hard to believe."""
+        prior = self._inquiry.prior
+        chance = min(MOST, max(LEAST, _UNKNOWN if prior is None else prior(element)))
+        return chance / (1 - chance) * (_DIED_OF if element in self._fatal else 1.0)
+
     def told(self, element: E) -> int:
         """How much speaks for the element already: the more, the later it is asked (again)."""
         failed = len(self._inquiry.records(self._kept - {element}))
@@ -161,9 +177,9 @@ def certify(inquiry: Inquiry[E], kept: frozenset[E], standard: Standard) -> Mini
     """
     while True:
         evidence = _Evidence(inquiry, standard, kept)
-        order = inquiry.doubtful_first(kept)
+        order = evidence.doubtful_first()
         if removable := [element for element in order if evidence.removable(element)]:
-            kept = _without(inquiry, kept, removable)
+            kept = _without(inquiry, kept, removable, order)
             continue
         open_ = [each for each in order if evidence.proof(each) is None and not evidence.exhausted(each)]
         if not open_:
@@ -171,13 +187,15 @@ def certify(inquiry: Inquiry[E], kept: frozenset[E], standard: Standard) -> Mini
         _ask_round(inquiry, kept, sorted(open_, key=evidence.told))
 
 
-def _without(inquiry: Inquiry[E], kept: frozenset[E], removable: Sequence[E]) -> frozenset[E]:
+def _without(
+    inquiry: Inquiry[E], kept: frozenset[E], removable: Sequence[E], order: Sequence[E]
+) -> frozenset[E]:
     """Take all away that can go one by one, if it can go together; else the first."""
     rest = kept.difference(removable)
     if len(removable) == 1:
         return rest
     # The round is not left to this one question: the others rely on its answer, which is nearly always yes.
-    beside = inquiry.doubtful_first(rest)
+    beside = [each for each in order if each in rest]
     inquiry.outcomes([rest, *(rest - {element} for element in beside[: inquiry.workers - 1])])
     return rest if inquiry.passes(rest) else kept - {removable[0]}
 

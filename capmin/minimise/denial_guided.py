@@ -5,7 +5,6 @@ Ours; algorithms.md has the measurements. Related: delta debugging with failure-
 """
 
 from collections.abc import Sequence
-from math import prod
 from typing import Generic
 
 from capmin.minimise.beliefs import Beliefs
@@ -16,9 +15,6 @@ from capmin.minimise.presumption import ENDS_WITHIN, went_on
 
 # Suspects granted one by one before a run that died is searched like any other failure.
 _SUSPECTS = 4
-
-# Of the chance that all suspects can go: from here on a question about them is worth close to one bit.
-_EVEN = 0.5
 
 
 def denial_guided(inquiry: Inquiry[E]) -> frozenset[E]:
@@ -39,10 +35,7 @@ def denial_guided(inquiry: Inquiry[E]) -> frozenset[E]:
     whatever the test. The answer passes; `certify` makes it 1-minimal. Oracles that report no denials get
     `gbs`.
     """
-    search = _Search(inquiry)
-    answer = search.run()
-    inquiry.doubt = search.doubt
-    return answer
+    return _Search(inquiry).run()
 
 
 class _Search(Generic[E]):
@@ -50,9 +43,8 @@ class _Search(Generic[E]):
         self._inquiry = inquiry
         self._beliefs = Beliefs(inquiry)
         self._base = inquiry.everything
-        self._needed: frozenset[E] = frozenset()
+        self._needed = self._beliefs.likely()
         self._trapped: set[E] = set()
-        self._culprits: set[E] = set()
 
     def run(self) -> frozenset[E]:
         while self._needed != self._base:
@@ -63,10 +55,6 @@ class _Search(Generic[E]):
                 return gbs(self._inquiry)
             self._explain(run, [each for each in run.denied if each in self._base])
         return self._base
-
-    def doubt(self, element: E) -> float:
-        """What certification goes by: an element that a run died of is no longer in doubt."""
-        return 1.0 if element in self._culprits else self._beliefs.needed(element)
 
     def _explain(self, run: Outcome[E], suspects: Sequence[E]) -> None:
         if not suspects:
@@ -91,20 +79,6 @@ class _Search(Generic[E]):
             self._beliefs.gone_past.difference_update(tail)
         return tail if went_on(run, after) else suspects
 
-    def _settle_full(self, suspects: Sequence[E]) -> None:
-        """Decide early on what a run went on without, once that makes for an even question.
-
-        While one of these is needed and not granted, no run from below is an exact proof of what it died
-        of. Deciding on each at once costs more questions than the proofs are worth, leaving all of them to
-        the end leaves hardly a proof: in the corpus, with a fifth of what is needed showing at the end, 62
-        and 64 questions a program against 60.
-        """
-        self._beliefs.gone_past.update(suspects)
-        while open_ := self._open(suspects):
-            if prod(1 - self._beliefs.needed(each) for each in open_) > _EVEN:
-                return
-            self._settle(open_)
-
     def _open(self, suspects: Sequence[E]) -> list[E]:
         return [each for each in suspects if each in self._base - self._needed]
 
@@ -114,10 +88,7 @@ class _Search(Generic[E]):
             after = self._inquiry.outcome(self._needed | {culprit})
             if went_on(run, after):
                 self._beliefs.died_of(culprit, suspects)
-                self._culprits.add(culprit)
                 self._needed |= {culprit}
-                if self._inquiry.prior is not None and not self._inquiry.presume:
-                    self._settle_full([each for each in suspects if each in (after.denied or ())])
                 return True
         return False
 

@@ -47,7 +47,6 @@ class Inquiry(Generic[E]):
         self.workers = workers if executor is not None else 1
         self.flake_rate = flake_rate
         self.blind = self.everything & frozenset(blind)
-        self.doubt: Callable[[E], float] | None = prior
         self.presume = presume
         self.queries = 0
         self.rounds = 0
@@ -63,11 +62,6 @@ class Inquiry(Generic[E]):
     def in_order(self, elements: Iterable[E]) -> list[E]:
         """Sorted canonically, so that no result depends on the order of hashing."""
         return sorted(elements, key=self._place.__getitem__)
-
-    def doubtful_first(self, elements: Iterable[E]) -> list[E]:
-        """Sorted by what the search believes, the elements most likely to go first."""
-        order = self.in_order(elements)
-        return order if self.doubt is None else sorted(order, key=self.doubt)
 
     def records(self, configuration: frozenset[E]) -> list[Record[E]]:
         """All runs on record that speak for `configuration`."""

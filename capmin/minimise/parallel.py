@@ -107,7 +107,10 @@ class _Rounds(Generic[E]):
         self._beliefs = Beliefs(inquiry)
         self._base = inquiry.everything
         self._merged: list[Sequence[E]] = []
-        order = sorted(inquiry.candidates, key=self._beliefs.needed)
+        self._likely = self._beliefs.likely()
+        order = sorted(
+            [each for each in inquiry.candidates if each not in self._likely], key=self._beliefs.needed
+        )
         self._shares = [self._share(order[start :: inquiry.workers]) for start in range(inquiry.workers)]
 
     def _share(self, elements: Sequence[E]) -> _Share[E]:
@@ -116,8 +119,6 @@ class _Rounds(Generic[E]):
     def run(self) -> frozenset[E]:
         while any(share.undecided for share in self._shares) or self._merged:
             self._round()
-        needed = {element for share in self._shares for element in share.needed}
-        self._inquiry.doubt = lambda element: self._beliefs.needed(element) + (element in needed)
         return self._base
 
     def _round(self) -> None:
@@ -139,9 +140,12 @@ class _Rounds(Generic[E]):
 
     def _from_below(self, spare: int) -> list[frozenset[E]]:
         """For workers without work: what is found so far without one of it, which may become a proof."""
-        needed = frozenset(element for share in self._shares for element in share.needed)
+        needed = self._needed() | self._likely
         without = (needed - {element} for element in self._inquiry.in_order(needed))
         return [each for each in (needed, *without) if self._inquiry.recall(each) is None][:spare]
+
+    def _needed(self) -> frozenset[E]:
+        return frozenset(element for share in self._shares for element in share.needed)
 
     def _help_out(self) -> None:
         """Workers without work take half of the longest share, as long as there is one to halve."""

@@ -70,16 +70,9 @@ class Presumptions(Generic[E]):
 
     def __init__(self, universe: frozenset[E], records: Sequence[Record[E]]) -> None:
         self._universe = universe
-        outcomes = {record.granted: record.outcome for record in records}
-        failed = [record for record in records if not record.outcome.passes and record.outcome.denied]
-        self._deaths = [
-            death
-            for record in failed
-            if not record.outcome.ended_normally
-            for death in _deaths(record, outcomes)
-        ]
+        self._deaths = _deaths(records)
         self._fatal = frozenset(death.culprit for death in self._deaths)
-        self._failed = failed
+        self._failed = _failed(records)
         self._passed = [record for record in records if record.outcome.passes]
 
     def failures(self, kept: frozenset[E], element: E) -> Iterator[Record[E]]:
@@ -152,7 +145,22 @@ def went_on(before: Outcome[E], after: Outcome[E]) -> bool:
     return moved or gets_further(before, after)
 
 
-def _deaths(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:
+def fatal(records: Sequence[Record[E]]) -> frozenset[E]:
+    """What a run died for want of, to go by the runs."""
+    return frozenset(death.culprit for death in _deaths(records))
+
+
+def _failed(records: Sequence[Record[E]]) -> list[Record[E]]:
+    return [record for record in records if not record.outcome.passes and record.outcome.denied]
+
+
+def _deaths(records: Sequence[Record[E]]) -> list[Death[E]]:
+    outcomes = {record.granted: record.outcome for record in records}
+    died = [record for record in _failed(records) if not record.outcome.ended_normally]
+    return [death for record in died for death in _deaths_of(record, outcomes)]
+
+
+def _deaths_of(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:
     denied = record.outcome.denied or ()
     for culprit in denied:
         after = outcomes.get(record.granted | {culprit})

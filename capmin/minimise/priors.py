@@ -1,33 +1,56 @@
-"""Priors from counts: how probable it is that an element is needed where it was seen to be used."""
+"""Priors from examples: how probable it is that an element is needed where it was seen to be used."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Generic
 
 from capmin.minimise.outcome import E
 
-# How many observations the average over all elements is worth. By cross-validation over the applications of
-# the Loupe corpus anything from 1 to 4 does equally well.
+# How many examples the average over all elements is worth.
 _SMOOTHING = 2.0
 
-
-class Count(NamedTuple):
-    """How often an element was needed, and how often it was observed; weighted counts need not be whole."""
-
-    needed: float
-    observed: float
+# How much more what resembles the used set counts. Of 27 real programs a prior that weighs all examples alike
+# is wrong about 0.48 times as many calls as there are questions at the least, with 4 to 8 about 0.27.
+_LIKENESS = 5.0
 
 
-def learn_prior(counts: Mapping[E, Count]) -> Callable[[E], float]:
-    """A probability for each element, drawn towards the average of all where observations are few.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example(Generic[E]):
+    """What one program used, and what of that it could not do without."""
 
-    An element never seen before gets the average.
+    used: frozenset[E]
+    needed: frozenset[E]
+
+
+def learn_prior(examples: Iterable[Example[E]], used: Collection[E]) -> Callable[[E], float]:
+    """A probability for each element of ``used``, from examples that count the more, the more alike they are.
+
+    Alike are sets that share much of what is in either (P. Jaccard, "Étude comparative de la distribution
+    florale", 1901). Where few examples have an element, its probability is drawn towards the average of
+    all; an element that none has gets the average.
     """
-    needed = sum(count.needed for count in counts.values())
-    observed = sum(count.observed for count in counts.values())
+    every = tuple(examples)
+    weights = _normed([_likeness(example.used, frozenset(used)) ** _LIKENESS for example in every])
+    weighted = tuple(zip(weights, every, strict=True))
+    needed = sum(weight * len(example.needed) for weight, example in weighted)
+    observed = sum(weight * len(example.used) for weight, example in weighted)
     average = (needed + 1) / (observed + 2)
 
+    @cache
     def prior(element: E) -> float:
-        count = counts.get(element, Count(0.0, 0.0))
-        return (count.needed + _SMOOTHING * average) / (count.observed + _SMOOTHING)
+        asked = sum(weight for weight, example in weighted if element in example.needed)
+        seen = sum(weight for weight, example in weighted if element in example.used)
+        return (asked + _SMOOTHING * average) / (seen + _SMOOTHING)
 
     return prior
+
+
+def _likeness(one: frozenset[E], other: frozenset[E]) -> float:
+    return len(one & other) / len(one | other) if one or other else 0.0
+
+
+def _normed(weights: list[float]) -> list[float]:
+    """The same weights with a mean of 1; where nothing is alike, all count alike."""
+    total = sum(weights)
+    return [weight * len(weights) / total if total else 1.0 for weight in weights]

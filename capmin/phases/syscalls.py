@@ -17,8 +17,8 @@ def search_syscalls(bench: Bench) -> None:
     bench.enter("syscalls")
     candidates = _candidates(bench)
     bench.improve(bench.best.with_syscalls(candidates))
-    observed = candidates <= (bench.observed or frozenset())
-    prior = bench.recalling(bench.learn_prior(bench.earlier, observed=observed))
+    used = bench.observed if candidates <= (bench.observed or frozenset()) else None
+    prior = bench.recalling(bench.learn_prior(bench.earlier, used=used))
     while True:
         open_ = candidates - bench.pinned
         try:

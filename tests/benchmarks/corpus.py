@@ -139,20 +139,18 @@ class Row:
 
 
 def cases(workloads: Sequence[Workload], options: Options) -> list[Case]:
-    prior = held_out(workloads)
-    return [
-        Case(
-            candidates=_observed(program),
-            program=program,
-            prior=prior(workload.app) if options.priors else None,
-            seed=seed,
-        )
-        for workload in workloads
-        for seed in range(options.seeds)
-        for program in [
-            program_of(workload, late=options.late, noise=options.noise, flake=options.flake, seed=seed)
-        ]
-    ]
+    return [_case(workload, options, seed) for workload in workloads for seed in range(options.seeds)]
+
+
+def _case(workload: Workload, options: Options, seed: int) -> Case:
+    program = program_of(workload, late=options.late, noise=options.noise, flake=options.flake, seed=seed)
+    candidates = _observed(program)
+    return Case(
+        candidates=candidates,
+        program=program,
+        prior=held_out(workload.app, candidates) if options.priors else None,
+        seed=seed,
+    )
 
 
 def _observed(program: Program) -> tuple[str, ...]:
@@ -203,9 +201,9 @@ def campaign(case: Case, options: Options, proofs: Proofs, *, observes: bool = T
 
 
 def _given_prior(
-    results: Iterable[Document], *, observed: bool, prior: Prior
+    results: Iterable[Document], *, used: frozenset[str] | None, prior: Prior
 ) -> Callable[[str], float] | None:
-    del results, observed
+    del results, used
     return None if prior is None else lambda name: prior(_unmarked(name))
 
 
