@@ -11,8 +11,10 @@
 
 import errno
 import os
+import shutil
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -197,14 +199,30 @@ def test_an_image_is_found_by_name_and_id(engine: DockerEngine, client: APIClien
         client.remove_image("capmin-test-name:1")
 
 
-def test_a_directory_is_loaded_once(engine: DockerEngine, client: APIClient, plain: Image) -> None:
-    first = engine.image(f"dir:{plain.handle}")
-    before = len(client.images(all=True))
-    assert engine.image(f"dir:{plain.handle}").handle == first.handle
-    assert len(client.images(all=True)) == before
-    with engine.start(spec(first, "echo", "it runs"), NOTHING) as container:
-        assert container.wait(LIMIT_S) == Exit(code=0)
-        assert container.output() == "it runs\n"
+def test_a_directory_is_loaded_once(
+    engine: DockerEngine, client: APIClient, plain: Image, tmp_path: Path
+) -> None:
+    # A tree of its own: others load the plain one at any time.
+    root = tmp_path / "root"
+    shutil.copytree(plain.handle, root, symlinks=True)
+    (root / "unique").write_text(uuid.uuid4().hex)
+    first = engine.image(f"dir:{root}")
+    try:
+        assert engine.image(f"dir:{root}").handle == first.handle
+        assert loads(client, first) == 1
+        with engine.start(spec(first, "echo", "it runs"), NOTHING) as container:
+            assert container.wait(LIMIT_S) == Exit(code=0)
+            assert container.output() == "it runs\n"
+    finally:
+        client.remove_image(first.handle, force=True)
+
+
+def loads(client: APIClient, image: Image) -> int:
+    """How often an image was loaded in the last hour: each time it is tagged."""
+    now = int(time.time())
+    kinds = {"type": "image", "event": "tag"}
+    events = client.events(since=now - 3600, until=now + 1, filters=kinds, decode=True)
+    return sum(event["Actor"]["ID"] == image.handle for event in events)
 
 
 def test_an_archive_is_loaded_as_it_is(engine: DockerEngine, plain: Image, tmp_path: Path) -> None:
@@ -220,15 +238,21 @@ def test_nothing_stays_with_the_daemon(
     archive = tmp_path / "saved.tar"
     write_docker_archive(replace(plain, reference="", volumes=("/data",)), archive)
     image = engine.image(f"docker-archive:{archive}")
-    before = {volume["Name"] for volume in client.volumes()["Volumes"] or ()}
     with engine.start(spec(image, "sleep", "60"), NOTHING) as container:
         assert isinstance(container, DockerContainer)
         document = client.inspect_container(container.identity)
-        during = {volume["Name"] for volume in client.volumes()["Volumes"] or ()}
+        during = volumes(client)
     assert document["HostConfig"]["LogConfig"]["Type"] == "none"
     assert document["Config"]["Healthcheck"] == {"Test": ["NONE"]}
-    assert len(during - before) == 1
-    assert {volume["Name"] for volume in client.volumes()["Volumes"] or ()} == before
+    # Not all that there are: other tests have volumes of their own.
+    [mount] = document["Mounts"]
+    assert mount["Destination"] == "/data"
+    assert mount["Name"] in during
+    assert mount["Name"] not in volumes(client)
+
+
+def volumes(client: APIClient) -> set[str]:
+    return {volume["Name"] for volume in client.volumes()["Volumes"] or ()}
 
 
 def test_launches_are_labelled_and_named(
@@ -246,10 +270,14 @@ def test_launches_are_labelled_and_named(
 
 def test_waiting_costs_no_processor_time(engine: DockerEngine, plain: Image) -> None:
     image = engine.image(plain.reference)
-    with engine.start(spec(image, "sleep", "60"), NOTHING) as container:
-        begin = time.process_time()
-        assert container.wait(0.5) is None
-        assert time.process_time() - begin < 0.05
+    costs_s = []
+    with engine.start(spec(image, "sleep", "600"), NOTHING) as container:
+        for _ in range(3):
+            begin = time.process_time()
+            assert container.wait(0.5) is None
+            costs_s.append(time.process_time() - begin)
+    # The least: the other threads of this process, and its collector of garbage, have work now and then.
+    assert min(costs_s) < 0.05
 
 
 def test_the_address_is_that_of_the_environment(options: EngineOptions) -> None:

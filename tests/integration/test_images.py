@@ -9,14 +9,14 @@ Laws:
 
 import json
 import os
+import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,23 +108,13 @@ def registry(archive: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFa
 @contextmanager
 def _registry(archive: Path, cache_dir: Path, directory: Path) -> Iterator[str]:
     """A real registry on loopback that has the image; gives its name there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with RootfsCache(cache_dir) as images:
         try:
             program = Path(build_recipe(RECIPES / "registry.toml", images).handle) / "usr/bin/docker-registry"
         except EngineError as error:
             missing(str(error))
-        settings = directory / "config.yml"
-        settings.write_text(
-            "version: 0.1\nlog: {level: error}\n"
-            f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
-            f"http: {{addr: '127.0.0.1:{port}'}}\n"
-        )
-        server = subprocess.Popen([program, "serve", settings], stderr=subprocess.DEVNULL)
+        server, port = _serving(program, directory)
         try:
-            _wait_for_port(port)
             name = f"127.0.0.1:{port}/team/app:1"
             _skopeo("copy", "--dest-tls-verify=false", f"docker-archive:{archive}", f"docker://{name}")
             yield name
@@ -133,17 +123,43 @@ def _registry(archive: Path, cache_dir: Path, directory: Path) -> Iterator[str]:
             server.wait()
 
 
+def _serving(program: Path, directory: Path) -> tuple["subprocess.Popen[bytes]", int]:
+    """A registry that listens, and where: another port where somebody was faster to take the free one."""
+    settings = directory / "config.yml"
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        settings.write_text(
+            "version: 0.1\nlog: {level: error}\n"
+            f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
+            f"http: {{addr: '127.0.0.1:{port}'}}\n"
+        )
+        server = subprocess.Popen([program, "serve", settings], stderr=subprocess.DEVNULL)
+        while server.poll() is None:
+            if _listens(server.pid, port):
+                return server, port
+            time.sleep(0.05)
+
+
 def _skopeo(*arguments: str) -> None:
     subprocess.run(["skopeo", "--insecure-policy", *arguments], check=True, capture_output=True)
 
 
-def _wait_for_port(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail("the registry does not listen")
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is this process that does: by the inode of the socket (proc(5), /proc/net/tcp)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [words[9] for words in lines if words[1] == f"0100007F:{port:04X}" and words[3] == "0A"]
+    held = _descriptors(pid) if listening else set()
+    return any(f"socket:[{inode}]" in held for inode in listening)
+
+
+def _descriptors(pid: int) -> set[str]:
+    found = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(each.readlink()))
+    return found
 
 
 def _same(image: Image, configured: Image, expected: Tree) -> None:
@@ -307,18 +323,28 @@ def test_prune_by_age_and_by_source(tmp_path: Path, archive: Path) -> None:
 
 
 def test_killed_in_the_middle(tmp_path: Path, archive: Path, expected: Tree) -> None:
-    root = tmp_path / "cache"
-    victim = _user(root, archive)
-    while not list(root.glob("work/*/parts")):
-        time.sleep(0.001)
-    victim.send_signal(signal.SIGKILL)
-    victim.communicate()
+    root = _killed_while_unpacking(tmp_path, archive)
     with RootfsCache(root) as cache:
         assert cache.list() == ()
         assert tree(Path(cache.image(str(archive)).handle)) == expected
     # What the killed process had started may have been at work still, at the first sweep.
     with RootfsCache(root):
         assert list((root / "work").glob("[!.]*")) == []
+
+
+def _killed_while_unpacking(directory: Path, archive: Path) -> Path:
+    """A cache that was left so; it takes some where this process was kept from looking in between."""
+    for attempt in range(20):
+        root = directory / f"cache-{attempt}"
+        with _user(root, archive) as victim:
+            assert victim.stdout is not None
+            while not list(root.glob("work/*/parts")):
+                if select.select([victim.stdout], [], [], 0.001)[0]:
+                    break
+            victim.kill()
+        if any((root / "work").glob("*/parts")):
+            return root
+    pytest.fail("never seen while it unpacks")
 
 
 def _user(root: Path, archive: Path) -> subprocess.Popen[str]:

@@ -4,6 +4,7 @@
 """
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,13 +20,13 @@ from capmin.scenario import Ready, Scenario, Setting
 from capmin.trial import Launch
 
 LIMIT_S = 3.0
-SPINNERS = 4
+SPINNERS = 2 * (os.cpu_count() or 1)
 NEVER = "^never said$"
 
 
 @pytest.fixture
 def _busy() -> Iterator[None]:
-    """More that wants a processor than there are here, or nearly."""
+    """More that wants a processor than there are."""
     spinners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(SPINNERS)]
     yield
     for spinner in spinners:
@@ -49,7 +50,8 @@ def test_only_what_is_starved_is_given_more_time(
     idle = launched(engine, image, "sleep 60")
     assert idle.timed_out
     assert idle.stalled_s > LIMIT_S / 2
-    assert idle.duration_s < 2 * LIMIT_S
+    # Without the start, which may take as long as it likes on a busy machine.
+    assert idle.waited_s < 1.5 * LIMIT_S
     spinning = launched(engine, image, "while :; do :; done")
     assert spinning.timed_out
-    assert spinning.duration_s > idle.duration_s + LIMIT_S / 2
+    assert spinning.waited_s > idle.waited_s + LIMIT_S / 2
