@@ -79,5 +79,5 @@ def _passing_without(evidence: Evidence, name: str) -> int | None:
     """The last passing trial that lacked a privilege."""
     column = "capabilities" if name.startswith("CAP_") else "syscalls"
     passed = evidence.passed[evidence.passed[column].notna() & (evidence.passed["phase"] != "observe")]
-    lacking = passed[[name not in text.split() for text in passed[column]]]
-    return int(lacking["trial"].iloc[-1]) if len(lacking) else None
+    latest_first = zip(passed["trial"].iloc[::-1], passed[column].iloc[::-1], strict=True)
+    return next((int(number) for number, text in latest_first if name not in text.split()), None)

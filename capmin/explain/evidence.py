@@ -63,11 +63,10 @@ class Evidence:
         allowed = docker_default(capabilities, architecture).allowed & table(architecture).keys()
         return (allowed | self.required) - self.floor - self.capabilities
 
-    @cached_property
+    @property
     def attempts(self) -> pd.DataFrame:
-        """Every attempt, with the verdict on its trial."""
-        trials = self.records.trials[["trial", "verdict", "degraded"]]
-        return self.records.attempts.merge(trials, on="trial", how="left")
+        """Every attempt, denied or let through."""
+        return self.records.attempts
 
     @cached_property
     def passed(self) -> pd.DataFrame:
@@ -87,8 +86,9 @@ class Evidence:
     @cached_property
     def _usual(self) -> frozenset[str]:
         launches = self.records.launches
-        passed = launches[launches["trial"].isin(self.passed["trial"])]
-        return usual_lines(pd.concat([passed["output"], passed["probe_output"]]).unique())
+        passed = launches["trial"].isin(self.passed["trial"])
+        outputs = [launches.loc[passed, name] for name in ("output", "probe_output")]
+        return usual_lines(pd.concat(outputs).unique())
 
     def trial(self, number: int) -> pd.Series | None:
         found = self.records.trials[self.records.trials["trial"] == number]
@@ -120,10 +120,8 @@ class Evidence:
 
     def denials(self, number: int, privilege: str) -> pd.DataFrame:
         """The denials of a privilege in all launches of a trial."""
-        attempts = self.attempts
-        return attempts[
-            (attempts["trial"] == number) & (attempts["privilege"] == privilege) & attempts["errno"].notna()
-        ]
+        attempts = self.attempts[self.attempts["trial"] == number]
+        return attempts[(attempts["privilege"] == privilege) & attempts["errno"].notna()]
 
     def said(self, launch: pd.Series, call: Syscall | None) -> str:
         """The program's line that tells best, the runtime's words where it never started."""

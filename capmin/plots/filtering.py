@@ -12,6 +12,5 @@ def as_filtered(trials: pd.DataFrame) -> pd.DataFrame:
     Their grants hold the calls already known, which need no watching: the first has none, and works.
     """
     observing = trials["phase"] == OBSERVE
-    return trials.assign(
-        syscalls=trials["syscalls"].mask(observing), syscall_count=trials["syscall_count"].mask(observing)
-    )
+    about_syscalls = [name for name in ("syscalls", "syscall_count") if name in trials]
+    return trials.assign(**{name: trials[name].mask(observing) for name in about_syscalls})

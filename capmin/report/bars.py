@@ -31,18 +31,14 @@ def phase_bars(trials: pd.DataFrame) -> tuple[Bar, ...]:
     """A bar for each phase, in the order in which they were begun."""
     if not len(trials):
         return ()
-    ordered = trials.sort_values("trial")
-    columns = (
-        ordered["phase"].astype(str),
-        outcomes(ordered),
-        ordered["duration_s"].astype(float),
-    )
+    ordered = trials[["trial", "phase", "verdict", "degraded", "duration_s"]].sort_values("trial")
+    groups = ordered.groupby([ordered["phase"].astype(str), outcomes(ordered)], sort=False)["duration_s"]
     phases: dict[str, dict[str, float]] = {}
     counts: Counter[str] = Counter()
-    for phase, outcome, duration_s in zip(*columns, strict=True):
-        spent = phases.setdefault(phase, {})
-        spent[outcome] = spent.get(outcome, 0.0) + duration_s
-        counts[phase] += 1
+    for key, durations_s in groups:
+        phase, outcome = map(str, key)
+        phases.setdefault(phase, {})[outcome] = float(durations_s.sum())
+        counts[phase] += len(durations_s)
     longest = max((sum(spent.values()) for spent in phases.values()), default=0.0) or 1.0
     return tuple(
         Bar(

@@ -47,8 +47,7 @@ class MatrixDrawing:
 
 def draw_matrix(trials: pd.DataFrame) -> MatrixDrawing:
     """The matrix of one campaign's last trials."""
-    ordered = as_filtered(trials.sort_values("trial"))
-    shown = ordered.tail(MOST_TRIALS)
+    shown = as_filtered(trials.nlargest(MOST_TRIALS, "trial").sort_values("trial"))
     names, cells = matrix_cells(list(tried_trials(shown)))
     return MatrixDrawing(
         width=WIDTH,
@@ -61,7 +60,7 @@ def draw_matrix(trials: pd.DataFrame) -> MatrixDrawing:
         ),
         first=int(shown["trial"].iloc[0]),
         last=int(shown["trial"].iloc[-1]),
-        omitted=len(ordered) - len(shown),
+        omitted=len(trials) - len(shown),
     )
 
 

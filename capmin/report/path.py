@@ -16,6 +16,9 @@ _KINDS = (
 )
 _TICKS = 4
 
+_DRAWN = ["trial", "phase", "verdict", "degraded", *(column for column, _ in _KINDS)]
+"""The columns that it takes: to sort and group the sets of 100,000 trials with them takes seconds."""
+
 NAME = 46
 """Room that a slanted name takes."""
 
@@ -73,7 +76,7 @@ def draw_path(trials: pd.DataFrame, *, lower_bound: int) -> PathDrawing:
 
     Marks that fall on the same pixel are drawn once: of 100,000 trials most do.
     """
-    trials = as_filtered(trials.sort_values("trial"))
+    trials = as_filtered(trials[_DRAWN].sort_values("trial"))
     last = int(trials["trial"].max())
     kinds = [(column, label) for column, label in _KINDS if trials[column].notna().any()]
     panels = tuple(

@@ -24,6 +24,7 @@ from hypothesis import given, settings
 import capmin
 from capmin import frames
 from capmin.errors import UsageError
+from capmin.privileges import Syscall
 from capmin.records import CAMPAIGNS
 from capmin.store import Store
 from capmin.store.schema import MIGRATIONS, migrate
@@ -128,6 +129,17 @@ def test_a_store_is_read_while_a_search_writes_to_it(tmp_path: Path) -> None:
         campaign = store.campaigns()[0]
         campaign.record_trial(replace(TRIALS[2], number=6))
         assert len(capmin.load(directory).trials) == 6
+
+
+def test_each_frame_has_what_was_written_when_it_is_first_asked_for(tmp_path: Path) -> None:
+    directory = write_directory(tmp_path / "web")
+    records = capmin.load(directory)
+    assert len(records.trials) == len(TRIALS)
+    new = replace(TRIALS[2], number=6, grant=TRIALS[2].grant.with_syscalls({Syscall("rename")}))
+    new = replace(new, launches=(replace(new.launches[0], grant=new.grant),))
+    with Store(directory / "trials.sqlite") as store:
+        store.campaigns()[0].record_trial(new)
+        assert records.launches["syscalls"].tolist()[-1] == "rename"
 
 
 def test_an_older_store_is_read_and_left_as_it_is(tmp_path: Path) -> None:
