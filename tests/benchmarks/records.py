@@ -5,8 +5,9 @@
 Trials are like those of a real search for nginx: one launch, about five denied calls, a line or two of
 output, and mostly grants of their own.
 
-On a busy machine of two cores, in seconds of processor: trials 1.6, launches 2.2, attempts 2.5, the
-report 6.7; the store has 61 MB.
+On two cores with a load of 5 to 15, in seconds of processor, the least of several: trials 0.8, launches 1.4,
+attempts 1.5, the report 4.3 with reading these; the store has 61 MB. Most of it is SQLite's values made
+Python's; the memory that others use counts too, so measure on a quiet machine before taking these for slow.
 """
 
 import random
