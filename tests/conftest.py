@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from capmin.engines import Engine, EngineOptions
 from capmin.engines.places import cache_dir as usual_cache_dir
@@ -24,6 +25,11 @@ from tests.scheduling import Scheduling
 
 MODERN = "CAPMIN_TEST_DOCKER_MODERN"
 """Address of a daemon of Docker 23 or later, as .ci/with-docker exports it."""
+
+
+if not os.environ.get("CI"):  # where Hypothesis has a profile of its own, as unhurried as this one
+    settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

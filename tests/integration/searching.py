@@ -26,7 +26,7 @@ NOWHERE = "unix:///nowhere.sock"
 """No daemon: runc confirms what runc has searched, which is quicker by far."""
 
 LIMIT_S = 240.0
-GONE_S = 20.0
+GONE_S = 120.0
 """What a killed search takes with it is gone after this long, on a busy machine too."""
 
 

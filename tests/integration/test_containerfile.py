@@ -149,7 +149,7 @@ def test_it_is_built_as_it_says(build: Callable[[], Image], builder: Builder, fo
     changed = build()
     assert changed.digest != image.digest
     assert (Path(changed.handle) / "srv/page.html").read_text() == "another page"
-    assert builder.left() == before
+    assert set(builder.left()) <= set(before)
 
 
 def test_what_has_not_changed_is_not_built(
@@ -169,7 +169,7 @@ def test_a_step_that_fails_is_told(build: Callable[[], Image], builder: Builder,
     with pytest.raises(ImageError, match=r"cannot build .*/image/Containerfile: .*7") as refused:
         build()
     assert len(str(refused.value).splitlines()) == 1
-    assert builder.left() == before
+    assert set(builder.left()) <= set(before)
 
 
 @pytest.mark.engine("runc")

@@ -37,7 +37,7 @@ def engine(request: pytest.FixtureRequest, open_real_engine: Callable[[str], Eng
 
 
 def asked(engine: Engine, image: str, grant: Grant, *phases: Phase) -> Launch:
-    setting = Setting(arguments=("sleep", "60"))
+    setting = Setting(arguments=("sleep", "600"))
     scenario = Scenario(
         test=("sh", "-c", ASK),
         phases=phases,

@@ -27,7 +27,7 @@ LONGEST_LEG_S = 0.6
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_killed_at_twenty_random_points(
     search: Searcher, built: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -72,7 +72,7 @@ test = "sleep 0.3 && touch /tmp/x && chown nobody /tmp/x && chmod 600 /tmp/x"
 """
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_killed_between_the_scenarios_of_a_trial(
     search: Searcher, built: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -26,17 +26,19 @@ from capmin.engines.docker import DockerEngine
 from capmin.observe.status import granted_of
 from capmin.privileges.capability import parse_capabilities
 from tests.debian_programs import program_of
+from tests.integration.searching import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("board-mariadb", "board-node", "board-nginx")
 FOLDERS = tuple(ROOT / "workloads" / name for name in SERVICES)
 LIMIT_S = 300
-READY_S = 60.0
+READY_S = 200.0
+"""Twenty times what it takes on an idle machine."""
 ANSWERS = ["posts", "replies", "tripcode", "image", "static", "index"]
 FILTERED = 2
 """SECCOMP_MODE_FILTER (linux/seccomp.h), as /proc/PID/status has it."""
 
-pytestmark = [pytest.mark.engine("docker-modern"), pytest.mark.timeout(600), pytest.mark.long]
+pytestmark = [pytest.mark.engine("docker-modern"), pytest.mark.timeout(1800), pytest.mark.long]
 
 
 def run(*argv: str | Path, **environment: str) -> str:
@@ -174,8 +176,11 @@ def test_the_file_decides(start: Start, tmp_path: Path) -> None:
     document["capabilities"]["required"].remove("CAP_SETUID")
     file.write_text(json.dumps(document))
     with start(results) as board:
+        wait_until(
+            lambda: "setuid(33) failed (1: Operation not permitted)" in board.compose("logs", "board-nginx"),
+            READY_S,
+        )
         assert not board.passes(3.0)
-        assert "setuid(33) failed (1: Operation not permitted)" in board.compose("logs", "board-nginx")
 
 
 def needed(service: str) -> list[str]:

@@ -20,7 +20,7 @@ TEST = "busybox wget -q -O - http://127.0.0.1/ | grep -q 'Welcome to nginx'"
 
 @pytest.mark.engine("runc")
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_an_upgrade_of_nginx_is_cheap_to_search(
     search: Searcher, searched_nginx: Search, built: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import missing
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "with-docker"
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 NOWHERE = "unix:///nowhere.sock"
 SAY = 'echo "$DOCKER_HOST $CAPMIN_TEST_DOCKER_MODERN"'
 WAIT = """
@@ -31,9 +31,6 @@ import os, docker
 for name in ("DOCKER_HOST", "CAPMIN_TEST_DOCKER_MODERN"):
     print(docker.APIClient(os.environ[name]).version()["Version"])
 """
-
-
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(autouse=True)

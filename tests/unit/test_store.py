@@ -247,8 +247,8 @@ def test_a_process_killed_at_any_moment_loses_nothing_it_had_recorded(tmp_path: 
     for _ in range(12):
         with writer(path, "a") as process:
             assert process.stdout is not None
-            said.append(process.stdout.readline())
-            time.sleep(chance.uniform(0, 0.05))
+            said += [process.stdout.readline() for _ in range(chance.randint(2, 6))]
+            time.sleep(chance.uniform(0, 0.01))
             process.send_signal(signal.SIGKILL)
             # The last line may be cut short: what it was about to say does not count.
             said += [line for line in process.stdout if line.endswith("\n")]
@@ -260,7 +260,6 @@ def test_a_process_killed_at_any_moment_loses_nothing_it_had_recorded(tmp_path: 
         for kind, number in (line.split() for line in said):
             assert_recorded(kind, int(number), trials, begun)
     assert check(path) == "ok"
-    assert len(said) > 24
 
 
 def assert_recorded(kind: str, number: int, trials: dict[int, Trial], begun: Mapping[int, object]) -> None:

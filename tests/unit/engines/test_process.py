@@ -24,8 +24,8 @@ def test_run_tells_the_last_line_of_a_failure() -> None:
 def test_run_ends_what_takes_too_long() -> None:
     began = time.monotonic()
     with pytest.raises(EngineError, match="did not end"):
-        run(["sleep", "60"], limit_s=0.1)
-    assert time.monotonic() - began < 30
+        run(["sleep", "600"], limit_s=0.1)
+    assert time.monotonic() - began < 300
 
 
 @pytest.mark.parametrize("start", [run, spawn])

@@ -20,7 +20,7 @@ from capmin.engines import keeper
 from capmin.engines.state import StateDirectory
 from capmin.errors import EngineError
 
-LIMIT_S = 20.0
+LIMIT_S = 120.0
 _OWNER = """
 import os, sys, time
 from pathlib import Path

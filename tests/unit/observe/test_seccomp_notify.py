@@ -78,7 +78,7 @@ def start(listener: SeccompListener, name: Syscall = TIMES, times: int = 1) -> "
 
 def answer(listener: SeccompListener, name: Syscall = TIMES, times: int = 1) -> int:
     with start(listener, name, times) as process:
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=240)
     return int(output)
 
 
@@ -96,7 +96,7 @@ def test_calls_are_denied(listen: Listen, code: int) -> None:
     assert answer(listener, times=5) == code
     (attempt,) = listener.attempts()
     assert (attempt.errno, attempt.count, attempt.denied) == (code, 5, True)
-    assert 0 <= attempt.first_s <= attempt.last_s < 30
+    assert 0 <= attempt.first_s <= attempt.last_s < 240
 
 
 def test_decide_sees_the_arguments(listen: Listen) -> None:
@@ -170,7 +170,7 @@ def test_closing_lets_go_of_who_waits(listen: Listen) -> None:
         while not listener.attempts():
             time.sleep(0.001)
         listener.close()
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=240)
     assert int(output) == errno.ENOSYS
 
 
