@@ -50,7 +50,9 @@ def test_another_user_has_it_as_bounding_set_only(bench: Bench) -> None:
 @pytest.mark.parametrize("user", ["", "1000"])
 def test_granted_is_what_the_kernel_says(bench: Bench, user: str) -> None:
     grant = Grant(capabilities=frozenset({CHOWN}), syscalls=bench.engine.default_syscalls(frozenset({CHOWN})))
-    with bench.engine.start(bench.spec("sleep", "60", image=bench.configured(user=user)), grant) as container:
+    with bench.engine.start(
+        bench.spec("sleep", "600", image=bench.configured(user=user)), grant
+    ) as container:
         granted = container.granted()
     assert granted is not None
     assert granted.bounding == {CHOWN}

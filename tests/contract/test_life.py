@@ -32,7 +32,7 @@ def test_an_exception_in_the_block_ends_the_container(bench: Bench) -> None:
     pids: list[int] = []
 
     def fail() -> None:
-        with bench.engine.start(bench.spec("sleep", "60"), USUAL) as container:
+        with bench.engine.start(bench.spec("sleep", "600"), USUAL) as container:
             pids.extend(process.pid for process in container.processes())
             raise Boom
 

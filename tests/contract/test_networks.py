@@ -6,7 +6,7 @@ from tests.contract.conftest import LIMIT_S, USUAL, Bench
 
 
 def test_names_are_those_of_the_network(bench: Bench) -> None:
-    with bench.engine.start(bench.spec("sleep", "60", names=("db", "web")), USUAL) as first:
+    with bench.engine.start(bench.spec("sleep", "600", names=("db", "web")), USUAL) as first:
         hosts = bench.output("cat", "/etc/hosts", network=first)
         assert [line for line in hosts.splitlines() if line.endswith(("db", "web"))] == [
             "127.0.0.1\tdb",
@@ -21,7 +21,7 @@ def test_a_service_is_reached_by_its_name(bench: Bench) -> None:
     serve = "while :; do echo served | nc -l -p 8080; done"
     client = "until echo | nc db 8080; do sleep 0.02; done"
     with (
-        bench.engine.start(bench.spec("sleep", "60", names=("db",)), USUAL) as first,
+        bench.engine.start(bench.spec("sleep", "600", names=("db",)), USUAL) as first,
         bench.engine.start(bench.spec("sh", "-c", serve, network=first), USUAL),
     ):
         assert bench.output("sh", "-c", client, network=first) == "served"
@@ -29,7 +29,7 @@ def test_a_service_is_reached_by_its_name(bench: Bench) -> None:
 
 def test_ports_are_as_privileged_as_on_a_network_of_its_own(bench: Bench) -> None:
     start = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start"
-    with bench.engine.start(bench.spec("sleep", "60"), USUAL) as first:
+    with bench.engine.start(bench.spec("sleep", "600"), USUAL) as first:
         assert bench.output("sh", "-c", start, network=first) == "1024"
 
 
@@ -43,7 +43,7 @@ def test_a_network_goes_with_its_container(bench: Bench) -> None:
 
 
 def test_the_host_can_enter_it(bench: Bench) -> None:
-    with bench.engine.start(bench.spec("sleep", "60"), USUAL) as container:
+    with bench.engine.start(bench.spec("sleep", "600"), USUAL) as container:
         namespace = container.network_namespace()
         assert namespace is not None
         seen = container.execute(("cat", "/proc/net/dev"), LIMIT_S).output

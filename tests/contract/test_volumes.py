@@ -37,9 +37,9 @@ def test_an_empty_volume_gets_what_the_image_has(bench: Bench) -> None:
 def test_two_containers_share_a_volume(bench: Bench) -> None:
     with bench.engine.volume() as volume:
         spec = bench.spec(
-            "sh", "-c", "echo here > /a/file; sleep 60", mounts=(Mount(target="/a", source=volume),)
+            "sh", "-c", "echo here > /a/file; sleep 600", mounts=(Mount(target="/a", source=volume),)
         )
-        reads = "exec 2>&1; until cat /b/file 2>/dev/null; do sleep 0.02; done; echo x > /b/new"
+        reads = "exec 2>&1; until grep here /b/file 2>/dev/null; do sleep 0.02; done; echo x > /b/new"
         mounts = (Mount(target="/b", source=volume, read_only=True),)
         with bench.engine.start(spec, USUAL):
             ended = bench.run("sh", "-c", reads, mounts=mounts)
@@ -93,7 +93,7 @@ def test_arguments_replace_the_command_and_not_the_entrypoint(bench: Bench) -> N
 
 def test_files_are_read_from_outside(bench: Bench) -> None:
     with bench.engine.volume() as volume:
-        write = "echo volume > /data/x; echo root > /y; ln -s /etc/passwd /link; echo; sleep 60"
+        write = "echo volume > /data/x; echo root > /y; ln -s /etc/passwd /link; echo; sleep 600"
         spec = bench.spec("sh", "-c", write, mounts=(Mount(target="/data", source=volume),))
         with bench.engine.start(spec, USUAL) as container:
             assert (
@@ -110,7 +110,7 @@ def test_files_are_read_from_outside(bench: Bench) -> None:
 
 def test_a_command_inside_has_the_containers_privileges(bench: Bench) -> None:
     with bench.engine.start(
-        bench.spec("sleep", "60", user="7", environment=("A=b",)), Grant(capabilities=frozenset())
+        bench.spec("sleep", "600", user="7", environment=("A=b",)), Grant(capabilities=frozenset())
     ) as it:
         done = it.execute(
             ("sh", "-c", "id -u; echo $A; grep -E '^(CapBnd|Seccomp):' /proc/self/status; exit 3"), LIMIT_S
@@ -120,9 +120,9 @@ def test_a_command_inside_has_the_containers_privileges(bench: Bench) -> None:
 
 
 def test_a_command_inside_has_a_limit_and_its_container_must_run(bench: Bench) -> None:
-    spec: LaunchSpec = bench.spec("sleep", "60")
+    spec: LaunchSpec = bench.spec("sleep", "600")
     with bench.engine.start(spec, USUAL) as container:
-        assert container.execute(("sleep", "60"), 0.5).code is None
+        assert container.execute(("sleep", "600"), 0.5).code is None
         assert container.execute(("no-such-program",), LIMIT_S).code in (126, 127, 255)
         container.signal(9)
         container.wait(LIMIT_S)

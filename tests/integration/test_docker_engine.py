@@ -92,7 +92,7 @@ def spec(image: Image, *argv: str) -> LaunchSpec:
 
 def test_a_remote_daemon_launches_and_claims_nothing_unseen(remote: DockerEngine, plain: Image) -> None:
     image = remote.image(plain.reference)
-    with remote.start(spec(image, "sleep", "60"), NOTHING) as container:
+    with remote.start(spec(image, "sleep", "600"), NOTHING) as container:
         assert container.granted() is None
         container.signal(9)
         assert container.wait(LIMIT_S) == Exit(code=137)
@@ -137,7 +137,7 @@ def test_a_launch_is_not_judged_from_a_broken_connection(
 ) -> None:
     image = remote.image(plain.reference)
     with pytest.raises(EngineError, match="does not answer"):  # noqa: SIM117, PT012 - the inner block must be left, too
-        with remote.start(spec(image, "sleep", "60"), NOTHING) as container:
+        with remote.start(spec(image, "sleep", "600"), NOTHING) as container:
             forwarder.cut()
             try:
                 container.wait(LIMIT_S)
@@ -238,7 +238,7 @@ def test_nothing_stays_with_the_daemon(
     archive = tmp_path / "saved.tar"
     write_docker_archive(replace(plain, reference="", volumes=("/data",)), archive)
     image = engine.image(f"docker-archive:{archive}")
-    with engine.start(spec(image, "sleep", "60"), NOTHING) as container:
+    with engine.start(spec(image, "sleep", "600"), NOTHING) as container:
         assert isinstance(container, DockerContainer)
         document = client.inspect_container(container.identity)
         during = volumes(client)
@@ -259,7 +259,7 @@ def test_launches_are_labelled_and_named(
     engine: DockerEngine, client: APIClient, options: EngineOptions, plain: Image
 ) -> None:
     image = engine.image(plain.reference)
-    launch = replace(spec(image, "sleep", "60"), labels={"capmin.trial": "7"})
+    launch = replace(spec(image, "sleep", "600"), labels={"capmin.trial": "7"})
     with engine.start(launch, NOTHING) as container:
         assert isinstance(container, DockerContainer)
         document = client.inspect_container(container.identity)

@@ -21,6 +21,8 @@ from tests.integration.searching import Search, Searcher
 FLAKY = "byte=$(od -An -N1 -tu1 /dev/urandom); chown 5 /tmp && [ $byte -ge {} ]"
 TWENTY_PERCENT, FORTY_PERCENT = FLAKY.format(51), FLAKY.format(102)
 ATTEMPTS = 6
+CONFIDENCE = "0.9999"
+"""At 0.99 one answer in 100 may be a wrong one, and with it one run of this test."""
 NEVER_PASSES = 3
 """The exit code of a baseline that fails."""
 
@@ -65,7 +67,7 @@ def test_the_answer_is_right_and_the_rate_is_told(searches: Flaky) -> None:
         "--confirm",
         "10",
         "--confidence",
-        "0.99",
+        CONFIDENCE,
         enough=lambda done: done.code == 0 and _rate(done) > 0,
     )
     sure = [done for done in found if done.code == 0]
@@ -73,7 +75,8 @@ def test_the_answer_is_right_and_the_rate_is_told(searches: Flaky) -> None:
         assert done.result["capabilities"]["required"] == ["CAP_CHOWN"]
         assert [entry["privilege"] for entry in done.result["certificate"]] == ["CAP_CHOWN"]
     done = sure[-1]
-    assert 0.02 < _rate(done) < 0.5
+    # Of 20 launches ten fail in one of 400 runs of this test, and 14 in one of a million.
+    assert 0.02 < _rate(done) < 0.7
     without = [trial for trial in done.trials if "CAP_CHOWN" not in trial.grant.capabilities]
     assert {trial.verdict for trial in without} == {Verdict.BREAKS}
     # One failure is no proof any more; Wald's test asks for several.
