@@ -179,6 +179,24 @@ def test_containers_of_the_dead_are_removed_at_the_next_start(
             client.remove_container(made[name])
 
 
+def test_a_volume_in_use_is_left_to_the_next_start(
+    client: APIClient, engine: DockerEngine, options: EngineOptions, plain: Image
+) -> None:
+    """As where the keeper of a killed process and a new engine tidy up at once."""
+    image, living = engine.image(plain.reference), Owner.this_process()
+    name = f"capmin-test-{uuid.uuid4().hex[:8]}"
+    client.create_volume(name, labels={OWNER: str(replace(living, started=living.started - 1))})
+    host = client.create_host_config(binds=[f"{name}:/data"])
+    made = client.create_container(image.handle, ["true"], host_config=host)["Id"]
+    try:
+        with DockerEngine(options):
+            assert name in volumes(client)
+    finally:
+        client.remove_container(made)
+    with DockerEngine(options):
+        assert name not in volumes(client)
+
+
 def test_an_image_that_nobody_has(engine: DockerEngine) -> None:
     with pytest.raises(ImageError, match=r"no image capmin.invalid/none:1.*\n.*docker load"):
         engine.image("capmin.invalid/none:1")

@@ -8,9 +8,10 @@ import logging
 import sys
 import time
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from capmin.engines.docker.container import remove
 from capmin.engines.docker.daemon import Daemon, connect
@@ -31,7 +32,7 @@ def remove_of_the_dead(daemon: Daemon) -> None:
             remove(daemon, identity)
     for name, owner in _volumes(daemon, OWNER):
         if owner.is_dead():
-            remove_volume(daemon, name)
+            _remove_unused_volume(daemon, name)
 
 
 def remove_of(daemon: Daemon, owner: str) -> None:
@@ -41,7 +42,7 @@ def remove_of(daemon: Daemon, owner: str) -> None:
         for identity, _, _ in _found(daemon, f"{OWNER}={owner}"):
             remove(daemon, identity)
         for name, _ in _volumes(daemon, f"{OWNER}={owner}"):
-            remove_volume(daemon, name)
+            _remove_unused_volume(daemon, name)
         if time.monotonic() > deadline:
             return
         time.sleep(_UNDER_WAY_S / 4)
@@ -55,6 +56,17 @@ def remove_volume(daemon: Daemon, name: str) -> None:
     """
     with daemon_faults(daemon.address), suppress(NotFound):
         daemon.client.remove_volume(name, force=True)
+
+
+def _remove_unused_volume(daemon: Daemon, name: str) -> None:
+    """Remove a volume, or leave it to the next start: another process may be removing its container."""
+    with daemon_faults(daemon.address), suppress(NotFound):
+        try:
+            daemon.client.remove_volume(name, force=True)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            _log.info("volume %s, left behind by a dead process, is still in use", name)
 
 
 def _volumes(daemon: Daemon, label: str) -> list[tuple[str, Owner]]:
