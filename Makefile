@@ -5,7 +5,7 @@ export PYTHON
 CAPMIN := .venv/bin/capmin
 WORKLOADS := $(patsubst workloads/%/workload.toml,%,$(wildcard workloads/*/workload.toml))
 
-# Those of which Docker is asked, too, for the capabilities; with system calls it takes it an hour.
+# Those of which Docker is asked, too: its answers have to be the same.
 ON_DOCKER := nginx postgres board-node board-mariadb
 
 .PHONY: help setup setup-dev packages packages-dev demo test lint bench results results-docker clean
@@ -18,7 +18,7 @@ help:
 	@echo 'make lint      linters and types only'
 	@echo 'make bench     what a trial costs, and trials against the lower bound'
 	@echo 'make results   search every workload anew: results/*'
-	@echo 'make results-docker  capabilities of some, searched on Docker: results/*-docker'
+	@echo 'make results-docker  some of them on Docker, too, in half an hour: results/*-docker'
 	@echo 'make clean     remove what make made, results apart'
 
 setup: packages .venv/.installed
@@ -62,10 +62,10 @@ result-%: setup
 
 results-docker: setup $(ON_DOCKER:%=result-docker-%)
 
-# A modern daemon of its own, which can observe; see .ci/with-docker.
+# A modern daemon of its own, which can observe; see .ci/with-docker. It mostly waits, and two trials can do so.
 result-docker-%: setup
 	.ci/with-docker sh -c 'DOCKER_HOST=$$CAPMIN_TEST_DOCKER_MODERN exec $(CAPMIN) search --workload workloads/$* \
-		--engine docker --no-syscalls --fresh --output results/$*-docker'
+		--engine docker --workers 2 --fresh --output results/$*-docker'
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T23:36:52Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T02:45:33Z from its result.json, strictness minimal
 # for capmin/board-mariadb:latest
 # digest sha256:154983a276a6753571e20ac747f4ea9fe43ee7c750d4e66b9d552b9790e8d20d, architecture x86_64
 # searched by docker 26.1.5+dfsg1, confirmed by docker 26.1.5+dfsg1
@@ -11,6 +11,7 @@
 #    CAPMIN_IMAGE=example/web:2 ./run.sh    another image, for example a newer tag
 #    CAPMIN_DOCKER=podman ./run.sh      another program that takes docker's command line
 set -eu
+seccomp=$(CDPATH="" cd -- "$(dirname -- "$0")" && pwd)/seccomp.json
 image=capmin/board-mariadb:latest
 image=${CAPMIN_IMAGE:-$image}
 
@@ -38,5 +39,6 @@ exec "${CAPMIN_DOCKER:-docker}" run --rm \
     --cap-add DAC_OVERRIDE \
     --cap-add SETGID \
     --cap-add SETUID \
+    --security-opt seccomp="$seccomp" \
     --sysctl net.ipv4.ip_unprivileged_port_start=1024 \
     "$@"

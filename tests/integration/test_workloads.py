@@ -3,8 +3,9 @@
 - Searched on runc, a workload needs exactly the capabilities of its expected.json.
 - With the scenario of the first start alone fewer are found: it is the restart that asks for the rest, and
   `capmin explain` names it.
-- The committed results are of these workloads, confirmed every time, with a proof for every capability.
-- Searched on Docker (`make results-docker`) the capabilities are the same.
+- The committed results are of these workloads, small, confirmed every time, with a proof for every privilege.
+- Searched on Docker (`make results-docker`) the answers are the same, in capabilities and in system calls.
+  Only calls whose denial sets off a storm now and then may differ: expected.json names them, and says why.
 - Each README has a line on every capability needed, and on no other.
 """
 
@@ -16,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from capmin.difference import difference
 from capmin.explain import explain
 from capmin.explain.model import KEPT as KEPT_FATES
+from capmin.recall import read_result
 from capmin.records import load
 from capmin.seccomp import FLOOR, SeccompProfile
 from capmin.workload import find_workloads
@@ -25,8 +28,10 @@ from tests.integration.searching import Searcher
 
 ROOT = Path(__file__).parents[2]
 WORKLOADS = find_workloads(ROOT / "workloads")
-COMMITTED = [workload for workload in WORKLOADS if (ROOT / "results" / workload.name).is_dir()]
-ON_DOCKER = [ROOT / "workloads" / name for name in ("nginx", "postgres", "board-node", "board-mariadb")]
+RESULTS = ROOT / "results"
+COMMITTED = [workload for workload in WORKLOADS if (RESULTS / workload.name).is_dir()]
+ON_DOCKER = ("nginx", "postgres", "board-node", "board-mariadb")
+FOLDERS = [workload.name for workload in COMMITTED] + [f"{name}-docker" for name in ON_DOCKER]
 KEPT = ("result.json", "seccomp.json", "run.sh", "trials.csv", "trials.parquet", "search.png")
 
 # Those of the imageboard take minutes to build and to start; `make results` searches them.
@@ -82,7 +87,7 @@ def test_one_scenario_alone_asks_for_less(search: Searcher, workload: Path, tmp_
 
 @pytest.mark.parametrize("workload", [each for each in COMMITTED if "only" in expected(each)], ids=name)
 def test_an_explanation_names_the_scenario_that_asked(workload: Path) -> None:
-    reasons = explain(load(ROOT / "results" / workload.name)).of(*KEPT_FATES)
+    reasons = explain(load(RESULTS / workload.name)).of(*KEPT_FATES)
     asked = {reason.privilege: reason.scenario for reason in reasons if reason.is_capability}
     assert set(asked) == set(expected(workload)["capabilities"])
     for scenario, known in expected(workload)["only"].items():
@@ -91,32 +96,41 @@ def test_an_explanation_names_the_scenario_that_asked(workload: Path) -> None:
         assert scenario not in of_others
 
 
-@pytest.mark.parametrize("workload", COMMITTED, ids=name)
-def test_the_committed_results_are_confirmed(workload: Path) -> None:
-    folder = ROOT / "results" / workload.name
-    result = json.loads((folder / "result.json").read_text())
-    required = result["capabilities"]["required"]
-    assert required == expected(workload)["capabilities"]
-    assert result["image"]["reference"] == f"capmin/{workload.name}:latest"
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_committed_results_are_confirmed(folder: str) -> None:
+    result = read_result(RESULTS / folder)
+    workload = folder.removesuffix("-docker")
+    capabilities, syscalls = result["capabilities"]["required"], result["syscalls"]["required"]
+    assert capabilities == expected(ROOT / "workloads" / workload)["capabilities"]
+    assert result["image"]["reference"] == f"capmin/{workload}:latest"
     assert result["confirmation"]["passed"] == result["confirmation"]["runs"] >= 10
-    assert set(required) <= {entry["privilege"] for entry in result["certificate"]}
-    profile = SeccompProfile.from_oci(json.loads((folder / "seccomp.json").read_text()))
-    assert profile.allowed == FLOOR | set(result["syscalls"]["required"])
+    assert {*capabilities, *syscalls} == {entry["privilege"] for entry in result["certificate"]}
+    profile = SeccompProfile.from_oci(json.loads((RESULTS / folder / "seccomp.json").read_text()))
+    assert profile.allowed == FLOOR | set(syscalls)
 
 
-@pytest.mark.parametrize("workload", ON_DOCKER, ids=name)
-def test_docker_gives_the_same_answer(workload: Path) -> None:
-    result = json.loads((ROOT / "results" / f"{workload.name}-docker" / "result.json").read_text())
-    assert result["engine"]["search"].startswith("docker ")
-    assert result["image"]["reference"] == f"capmin/{workload.name}:latest"
-    assert result["capabilities"]["required"] == expected(workload)["capabilities"]
-    assert result["confirmation"]["passed"] == result["confirmation"]["runs"] >= 10
+@pytest.mark.parametrize("workload", ON_DOCKER)
+def test_docker_gives_the_same_answer(workload: str) -> None:
+    """What the tests fail without is the same, and so is what is always granted.
+
+    What they pass without, but badly, is kept where a storm was seen: expected.json says if that takes luck.
+    """
+    on_runc, on_docker = read_result(RESULTS / workload), read_result(RESULTS / f"{workload}-docker")
+    assert [each["engine"]["search"].split()[0] for each in (on_runc, on_docker)] == ["runc", "docker"]
+    found = difference(on_runc, on_docker)
+    assert found.conditions.keys() <= {"engine", "kernel"}
+    assert found.capabilities is not None
+    assert not found.capabilities
+    assert found.syscalls is not None
+    lucky = {change.privilege for change in (*found.syscalls.added, *found.syscalls.removed)}
+    assert lucky <= {*on_runc["syscalls"]["degraded"], *on_docker["syscalls"]["degraded"]}
+    assert lucky <= expected(ROOT / "workloads" / workload).get("storms", {}).keys()
+    assert on_runc["syscalls"]["floor"] == on_docker["syscalls"]["floor"]
 
 
-@pytest.mark.parametrize("workload", COMMITTED, ids=name)
-def test_the_committed_results_are_small_and_whole(workload: Path) -> None:
-    folder = ROOT / "results" / workload.name
-    assert sum((folder / file).stat().st_size for file in KEPT) < 500_000
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_committed_results_are_small_and_whole(folder: str) -> None:
+    assert sum((RESULTS / folder / file).stat().st_size for file in KEPT) < 500_000
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=name)
