@@ -8,24 +8,27 @@ from typing import Self
 
 
 class Forwarder:
-    """Forwards until its block ends; ``cut`` ends what is connected and what would, until ``mend``."""
+    """Forwards until its block ends; ``cut`` ends what is connected and what would, until ``mend``.
+
+    That comes by itself after so many connections that were turned away, if a number is given.
+    """
 
     def __init__(self, socket_path: str) -> None:
         self._path = socket_path
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._is_cut = False
+        self._to_turn_away = 0
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def cut(self) -> None:
-        self._is_cut = True
+    def cut(self, turn_away: int = -1) -> None:
+        self._to_turn_away = turn_away
         for connection in self._connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        self._is_cut = False
+        self._to_turn_away = 0
 
     def __enter__(self) -> Self:
         self._run(self._accept)
@@ -45,7 +48,8 @@ class Forwarder:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if self._is_cut:
+                if self._to_turn_away:
+                    self._to_turn_away -= 1
                     client.close()
                     continue
                 daemon = socket.socket(socket.AF_UNIX)

@@ -12,7 +12,6 @@
 import errno
 import os
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -150,10 +149,10 @@ def test_a_daemon_that_comes_back_is_used_again(
 ) -> None:
     image = remote.image(plain.reference)
     assert remote.ceiling
-    forwarder.cut()
-    threading.Timer(0.3, forwarder.mend).start()
+    forwarder.cut(turn_away=1)
     with remote.start(spec(image, "true"), NOTHING) as container:
         assert container.wait(LIMIT_S) == Exit(code=0)
+    assert forwarder._to_turn_away == 0
 
 
 def test_containers_of_the_dead_are_removed_at_the_next_start(
