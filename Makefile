@@ -18,7 +18,7 @@ help:
 	@echo 'make lint      linters and types only'
 	@echo 'make bench     what a trial costs, and trials against the lower bound'
 	@echo 'make results   search every workload anew: results/*'
-	@echo 'make results-docker  some of them on Docker, too, in half an hour: results/*-docker'
+	@echo 'make results-docker  some of them on Docker, too, in under an hour: results/*-docker'
 	@echo 'make clean     remove what make made, results apart'
 
 setup: packages .venv/.installed
