@@ -21,9 +21,6 @@ from capmin.trial import COMPANIONS, Attempt, Granted, Launch
 
 START = "start"
 
-SETTLE_S = 0.02
-"""After a test has passed: what was about to die of its lacks is dead then, or its master with it."""
-
 RELOAD_PAUSE_S = 0.1
 """Between the order to reload and the next test, where no line in the log tells that it is done."""
 
@@ -201,7 +198,7 @@ class _Player:
 
     def _settle(self) -> None:
         """See what is left running after a test that has passed."""
-        if (end := self._running.wait(SETTLE_S)) is not None:
+        if (end := self._clock.settle(self._running)) is not None:
             raise Broken(service_end=end)
         self._watch.take(self._running)
 

@@ -1,6 +1,7 @@
 """What a launch lost: what its containers waited for, and the host's tasks while there is none of them.
 
 - It only grows; what a container waited for counts when it is gone, too.
+- A service that has passed its test is left alone for a moment, and for longer where the machine took that.
 """
 
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from capmin.engines import Container
+from capmin.engines import Container, Exit
 from capmin.engines.simulated import SimulatedContainer
 from capmin.engines.simulated_program import Run
 from capmin.play import pressure
+from capmin.play.clock import LONGEST_SETTLE_S, SETTLE_S, Clock
 from capmin.play.pressure import Pressure
 
 FORMAT = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
@@ -78,6 +80,39 @@ def test_without_its_control_group_the_host_counts(machine: Machine) -> None:
     with launch.launched(machine.start(None, takes_s=2)):
         machine.waited(host_s=100, container_s=3)
         assert launch.lost_s() == 90
+
+
+class Waiting(Contained):
+    """A container that is waited for on a machine that takes a share of the time."""
+
+    def __init__(self, machine: Machine, share: float) -> None:
+        super().__init__(None)
+        self.waited_s: list[float] = []
+        self._machine = machine
+        self._share = share
+
+    def wait(self, limit_s: float) -> Exit | None:
+        self.waited_s.append(limit_s)
+        lost_us = round(self._share * sum(self.waited_s) * 1e6)
+        self._machine.host.write_text(FORMAT.format(10_000_000 + lost_us))
+        return None
+
+
+@pytest.mark.parametrize(
+    ("share", "in_all_s"), [(0.0, SETTLE_S), (0.8, 5 * SETTLE_S), (1.0, LONGEST_SETTLE_S)]
+)
+def test_what_is_lost_of_settling_is_given_again(machine: Machine, share: float, in_all_s: float) -> None:
+    container = Waiting(machine, share)
+    assert Clock(1.0, {}, 1.0).settle(container) is None
+    assert sum(container.waited_s) == pytest.approx(in_all_s, abs=1.1 * SETTLE_S)
+
+
+def test_where_the_kernel_does_not_tell_settling_takes_no_longer(machine: Machine) -> None:
+    container = Waiting(machine, 1.0)
+    machine.host = machine.host.with_name("elsewhere")
+    (machine.host.parent / "host").unlink()
+    assert Clock(1.0, {}, 1.0).settle(container) is None
+    assert container.waited_s == [SETTLE_S]
 
 
 def test_a_kernel_that_does_not_tell(machine: Machine) -> None:
