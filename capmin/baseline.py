@@ -10,7 +10,7 @@ from capmin.judge import Usual, limit_for, usual_of
 from capmin.oracle import Oracle
 from capmin.trial import Launch, Trial, Verdict
 
-RUNS = 5
+RUNS = 4
 """Enough for the time statistics; a test that fails in none of these is taken for steady."""
 
 FLAKY_RUNS = 20

@@ -212,7 +212,9 @@ class SimulatedContainer:
         """There is no network."""
 
     def output(self) -> str:
-        return "" if self._run.passes else "failed\n"
+        """One that dies says nothing: what real programs say of what stopped them would be a guess here."""
+        failed = self._run.ended_normally and not self._run.passes
+        return "failed\n" if failed else ""
 
     def processes(self) -> tuple[Process, ...]:
         """A master, and a worker where all is well."""

@@ -31,7 +31,7 @@ _GONE_PAST = 0.03
 
 # What is needed as probably as this is granted from the start. If it is needed, that saves the question that
 # finds it; if not, all that was proven meanwhile is asked again. In the corpus 0.8 to 0.95 do equally well.
-_LIKELY = 0.8
+LIKELY = 0.8
 
 
 class Ratio:
@@ -59,7 +59,7 @@ class Beliefs(Generic[E]):
     """
 
     def __init__(self, inquiry: Inquiry[E]) -> None:
-        self._inquiry = inquiry
+        self._candidates = inquiry.candidates
         self._prior = inquiry.prior
         self._went_on = Ratio(_WENT_ON)
         self._on_error_path = Ratio(_ON_ERROR_PATH)
@@ -68,11 +68,9 @@ class Beliefs(Generic[E]):
         self.gone_past: set[E] = set()
 
     def likely(self) -> frozenset[E]:
-        """What to begin with; nothing where a run from below is proof enough of what it dies of."""
+        """What is believed to be needed from the start."""
         prior = self._prior
-        if prior is None or self._inquiry.presume:
-            return frozenset()
-        return frozenset(each for each in self._inquiry.candidates if prior(each) >= _LIKELY)
+        return frozenset(each for each in self._candidates if prior is not None and prior(each) >= LIKELY)
 
     def needed(self, element: E) -> float:
         chance = _USED_AND_NEEDED if self._prior is None else self._prior(element)

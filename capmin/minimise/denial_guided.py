@@ -43,8 +43,8 @@ class _Search(Generic[E]):
         self._inquiry = inquiry
         self._beliefs = Beliefs(inquiry)
         self._base = inquiry.everything
-        self._needed = self._beliefs.likely()
-        self._trapped: set[E] = set()
+        # Where a run from below is proof enough of what it dies of, those that die early are wanted, too.
+        self._needed = frozenset() if inquiry.presume else self._beliefs.likely()
 
     def run(self) -> frozenset[E]:
         while self._needed != self._base:
@@ -93,12 +93,7 @@ class _Search(Generic[E]):
         return False
 
     def _settle(self, suspects: Sequence[E]) -> None:
-        """Take the group least likely to be needed away from `base`, or find what of it is needed.
-
-        A group without which a program *dies*, though it went on without it before, holds the second half
-        of a trap: the bait is still in `base`. It is put off until the bait is gone.
-        """
-        suspects = [each for each in suspects if each not in self._trapped] or suspects
+        """Take the group least likely to be needed away from `base`, or find what of it is needed."""
         order = sorted(self._inquiry.in_order(suspects), key=self._beliefs.needed)
         group = order[: group_size([self._beliefs.needed(element) for element in order])]
         run = self._inquiry.outcome(self._base - frozenset(group))
@@ -106,9 +101,6 @@ class _Search(Generic[E]):
             self._decide(group, ())
             return
         guilty = [each for each in run.denied or () if each in group]
-        if guilty and not run.ended_normally and not self._trapped.intersection(group):
-            self._trapped.add(self._beliefs.by_guilt(guilty)[0])
-            return
         # What was not attempted did no harm; what was denied is searched, unless nothing of ours was.
         group = [each for each in group if each in guilty] or group
         self._decide(*self._narrow(group))
@@ -121,7 +113,9 @@ class _Search(Generic[E]):
         """
         dropped: list[E] = []
         while len(suspects) > 1:
+            least = max(1, len(suspects) // 3)
             size = half([self._beliefs.needed(element) for element in suspects])
+            size = min(max(size, least), len(suspects) - least)
             first, second = suspects[:size], suspects[size:]
             run = self._inquiry.outcome(self._base - frozenset(dropped) - frozenset(first))
             if run.passes:

@@ -20,6 +20,7 @@ class Outcome(Generic[E]):
         went_through: whether it attempted whatever passing runs do: then it hardly died on the way.
         ordered: whether the order of `denied` is that of the program, and would be the same another time.
         times: how often each of `denied` was attempted, where that was counted.
+        ending: how a failing run ended and what it said, to be compared; None where it said nothing.
         evident: whether a failure shows by itself what it is of, so that it is no matter of chance.
         attempted: everything that was tried, granted or not, where that is known.
         trial: the caller's own reference for this run; proofs carry it.
@@ -31,6 +32,7 @@ class Outcome(Generic[E]):
     went_through: bool = False
     ordered: bool = True
     times: Mapping[E, int] = field(default_factory=dict)
+    ending: Hashable = None
     evident: bool = False
     attempted: frozenset[E] | None = None
     trial: int | None = None

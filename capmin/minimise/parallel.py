@@ -118,6 +118,9 @@ class _Rounds(Generic[E]):
 
     def run(self) -> frozenset[E]:
         while any(share.undecided for share in self._shares) or self._merged:
+            below = self._inquiry.recall(self._needed())
+            if below is not None and below.passes:
+                return self._needed()
             self._round()
         return self._base
 
@@ -140,12 +143,12 @@ class _Rounds(Generic[E]):
 
     def _from_below(self, spare: int) -> list[frozenset[E]]:
         """For workers without work: what is found so far without one of it, which may become a proof."""
-        needed = self._needed() | self._likely
+        needed = self._needed()
         without = (needed - {element} for element in self._inquiry.in_order(needed))
         return [each for each in (needed, *without) if self._inquiry.recall(each) is None][:spare]
 
     def _needed(self) -> frozenset[E]:
-        return frozenset(element for share in self._shares for element in share.needed)
+        return self._likely.union(*(share.needed for share in self._shares))
 
     def _help_out(self) -> None:
         """Workers without work take half of the longest share, as long as there is one to halve."""

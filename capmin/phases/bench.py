@@ -20,6 +20,7 @@ from capmin.phases.reading import (
     denied_in_order,
     denied_times,
     ended_by_itself,
+    ending,
     in_hindsight,
     is_clean,
     is_one_program,
@@ -123,12 +124,24 @@ class Bench:
 
     @property
     def is_belied(self) -> bool:
-        """Whether the same grant has passed and failed, though the tests are taken for steady."""
+        """Whether the same grant has passed and failed, though the tests are taken for steady.
+
+        Where it is passes that are false that is no wonder, once the runs with everything granted say so.
+        """
+        if self.flake_rate > 0.0 or (self.passes > 1 and self._runs >= self._runs_that_tell):
+            return False
         told = self._told()
         passed = {trial.grant for trial in told if self._counts_as_pass(trial)}
-        return self.flake_rate == 0.0 and any(
-            trial.grant in passed for trial in told if not self._counts_as_pass(trial)
-        )
+        return any(trial.grant in passed for trial in told if not self._counts_as_pass(trial))
+
+    @property
+    def _runs(self) -> int:
+        return 0 if self.baseline is None else len(self.baseline.trials)
+
+    @property
+    def _runs_that_tell(self) -> int:
+        """How many it takes with everything granted: the more must pass in a row, the rarer may one fail."""
+        return FLAKY_RUNS * self.passes
 
     def measure_flakiness(self, *, seen: bool = False) -> None:
         """Find out how often the tests fail with everything granted, from as many runs as that takes.
@@ -136,7 +149,7 @@ class Bench:
         Where they were ``seen`` to fail by chance, the rate is not 0, whatever these runs show.
         """
         if self.baseline is not None:
-            more = extended(self.oracle, self.executor, self.baseline, (), runs=FLAKY_RUNS)
+            more = extended(self.oracle, self.executor, self.baseline, (), runs=self._runs_that_tell)
             at_least = 1 / (FLAKY_RUNS + 2) if seen else 0.0
             self.baseline = replace(more, flake_rate=max(more.flake_rate, at_least))
 
@@ -203,6 +216,7 @@ class Bench:
             went_through=self._went_through(trial, denied),
             ordered=ended_by_itself(launch) and is_one_program(launch),
             times=denied_times(launch),
+            ending=ending(launch),
             evident=bool(storming),
             trial=trial.number,
         )

@@ -1,7 +1,8 @@
 """Trials, read for what they say about privileges."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -9,6 +10,10 @@ from capmin.oracle import lacking
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.trial import Launch, Trial, Verdict
+
+_WORD = re.compile(r"(?<!\S)[^\s\d]+(?!\S)")
+
+_LAST_LINES = 50
 
 
 def is_clean(trial: Trial) -> bool:
@@ -59,6 +64,18 @@ def ended_by_itself(launch: Launch) -> bool:
 def is_one_program(launch: Launch) -> bool:
     """Whether all denials are of one program; those of several, as in a pipeline, are ordered by chance."""
     return len({denial.program for denial in launch.denials or ()}) <= 1
+
+
+def ending(launch: Launch) -> Hashable:
+    """How a launch ended and what it said, to be compared with another; None where it said nothing.
+
+    Words with a digit differ from launch to launch (times, process ids, addresses), and so does the order in
+    which several processes write.
+    """
+    lines = [" ".join(_WORD.findall(line)) for line in launch.output.splitlines()[-_LAST_LINES:]]
+    if not any(lines):
+        return None
+    return (launch.exit_code, launch.service_exit_code, launch.timed_out, *sorted(lines))
 
 
 def denied_privileges(trials: Iterable[Trial]) -> frozenset[Privilege]:

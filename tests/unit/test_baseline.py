@@ -10,7 +10,7 @@ import pytest
 
 from capmin.baseline import FLAKY_RUNS, RUNS, Baseline, find_baseline
 from capmin.engines.simulated import SimulatedEngine
-from capmin.engines.simulated_program import Needs, Program, Tries
+from capmin.engines.simulated_program import Needs, NeedsLater, Program, Tries
 from capmin.errors import BaselineError
 from capmin.grant import Grant
 from capmin.judge import Usual
@@ -43,7 +43,7 @@ def test_the_ceiling_where_the_usual_grant_is_too_small() -> None:
 
 def test_what_fails_with_everything_is_refused_with_its_last_output() -> None:
     with pytest.raises(BaselineError) as refused:
-        found(Program(steps=(Needs("CAP_SYS_ADMIN"),)), ceiling=USUAL)
+        found(Program(steps=(NeedsLater("CAP_SYS_ADMIN"),)), ceiling=USUAL)
     first, *output = str(refused.value).splitlines()
     assert first.startswith("2 of 2 launches fail before anything is taken away (test: the test ended with ")
     assert output == ["  | failed"]

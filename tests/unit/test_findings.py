@@ -56,7 +56,7 @@ def test_a_whole_campaign() -> None:
     assert document["trials"]["total"] == document["trials"]["launches"] == len(campaign.findings.trials)
 
 
-@pytest.mark.parametrize("budget", [5, 8, 12])
+@pytest.mark.parametrize("budget", [5, 8, 10])
 def test_one_that_was_stopped(budget: int) -> None:
     campaign = campaign_on(ENGINE, budget=budget)
     with pytest.raises(BudgetSpent):
