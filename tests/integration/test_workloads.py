@@ -69,7 +69,7 @@ def capabilities(search: Searcher, workload: Path) -> list[str]:
 
 @pytest.mark.engine("runc")
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("workload", SEARCHED, ids=name)
 def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
     assert capabilities(search, workload) == expected(workload)["capabilities"]
@@ -77,7 +77,7 @@ def test_a_search_finds_what_is_known(search: Searcher, workload: Path) -> None:
 
 @pytest.mark.engine("runc")
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("workload", [each for each in COMMITTED if "only" in expected(each)], ids=name)
 def test_one_scenario_alone_asks_for_less(search: Searcher, workload: Path, tmp_path: Path) -> None:
     for scenario, known in expected(workload)["only"].items():
