@@ -5,9 +5,9 @@
 Trials are like those of a real search for nginx: one launch, about five denied calls, a line or two of
 output, and mostly grants of their own.
 
-On two cores with a load of 5 to 15, in seconds of processor, the least of several: trials 0.8, launches 1.4,
-attempts 1.5, the report 4.3 with reading these; the store has 61 MB. Most of it is SQLite's values made
-Python's; the memory that others use counts too, so measure on a quiet machine before taking these for slow.
+On a quiet machine of two cores, in seconds: trials 0.7 to 0.9, launches 0.8 to 0.9, attempts 1.9; in the
+process that has just written the store up to 1.7, 2.0 and 2.0, and the report 6.1 with reading all of these.
+The store has 61 MB. Most of it is SQLite's values made Python's.
 """
 
 import random
