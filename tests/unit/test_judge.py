@@ -5,10 +5,24 @@
 - Storms and slowness are against what is usual; what the machine was busy with does not count.
 """
 
+import errno
+
 import pytest
 
+from capmin.engines import Image
 from capmin.grant import Grant
-from capmin.judge import Usual, judge, limit_for, slowness, storms, usual_of
+from capmin.judge import (
+    LIMIT_FACTOR,
+    RELOADING_S,
+    Usual,
+    judge,
+    limit_for,
+    slowness,
+    storms,
+    usual_of,
+    within,
+)
+from capmin.play import Stage
 from capmin.privileges import Capability, Syscall
 from capmin.trial import COMPANIONS, Granted, Launch, Program, Verdict
 from tests.unit.campaigning import CHOWN, KILL, denial, launch
@@ -103,3 +117,13 @@ def test_the_slowest_is_usual() -> None:
 def test_limits_are_a_multiple_within_what_the_user_allows() -> None:
     assert limit_for(1.0, 60.0) == pytest.approx(3.3)
     assert limit_for(100.0, 60.0) == 60.0
+
+
+def test_what_follows_a_reload_may_take_as_long_as_the_reload_goes_on() -> None:
+    phases_s = (("start", 0.1), ("test", 0.1), ("reload", 0.1), ("test 2", 0.1), ("stop", 0.1))
+    usual = usual_of([launch(duration_s=0.5, phases_s=phases_s)])
+    image = Image(reference="x", digest="sha256:0", handle="x")
+    stage = Stage(image=image, test_image=image, denied_errno=errno.ENOSYS, limit_s=60.0)
+    limits_s = within(stage, "test", usual).phase_limits_s
+    assert limits_s["test 2"] == pytest.approx(limits_s["test"] + LIMIT_FACTOR * RELOADING_S)
+    assert {limits_s[phase] for phase in ("start", "test", "reload", "stop")} == {limits_s["test"]}
