@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T21:48:59Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:39:31Z from its result.json, strictness minimal
 # for capmin/apache:latest
 # digest sha256:79dd32c68c689204d66bf6754a75191d537ab12db4a37f92317da374ba169c86, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

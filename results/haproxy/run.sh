@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T21:44:27Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:16:25Z from its result.json, strictness minimal
 # for capmin/haproxy:latest
 # digest sha256:69c882b2819100f25509e56bcc64e83add177475ac6fd3b6a89a5dd899f48685, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T21:43:28Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:15:42Z from its result.json, strictness minimal
 # for capmin/memcached:latest
 # digest sha256:925e1b88d69c3eac80aac5bf26fb91a7dbcb0214f593c8af142ad9e1d8a57fe7, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T21:42:36Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:15:17Z from its result.json, strictness minimal
 # for capmin/nightly:latest
 # digest sha256:011cadf52ee196ffa6a842e3740fb462312bd4f548c4e1f9009eddda2a8dd945, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

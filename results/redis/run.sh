@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T21:46:19Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:16:06Z from its result.json, strictness minimal
 # for capmin/redis:latest
 # digest sha256:ccf5a1efd0170715b20842d3e5c9345d48f81d773490afedc23d0e48fc4522e2, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T21:58:59Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:17:27Z from its result.json, strictness minimal
 # for capmin/sshd:latest
 # digest sha256:1e640ae681488a727809e4501289cf4ff66530fab8a096d170e23229f85a74cf, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-22T00:55:46Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T03:40:53Z from its result.json, strictness minimal
 # for capmin/nginx:latest
 # digest sha256:b1864d8fa0dd1d873a1234ca025eab2f681f53538d1edee6068cea3150132686, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5
