@@ -20,15 +20,15 @@ _SUSPECTS = 4
 def denial_guided(inquiry: Inquiry[E]) -> frozenset[E]:
     """A passing set, found from below: grant what the program died of, until it runs through.
 
-    Two sets bound the answer. `base` passes; `needed`, its subset, holds what is believed to be needed.
-    `needed` alone is run; where the program dies, the culprit is among what it was denied, and the denial
-    that lets the program get further when granted is taken for it. What a run was denied and went on
-    without is a suspect only of a failure that shows at the end: those are settled from above, by taking
-    groups of them away from `base`.
+    Two sets bound the answer. `base` passes; `needed`, its subset, holds what is believed to be needed: at
+    first what the prior says is likely. `needed` alone is run; where the program dies, the culprit is among
+    what it was denied, and the denial that lets the program get further when granted is taken for it. What a
+    run was denied and went on without is a suspect only of a failure that shows at the end: those are settled
+    from above, by taking groups of them away from `base`.
 
-    Why from below: a run that had nothing but needed elements, and missed nothing else that is needed, is its
-    culprit's proof (see `footprint`), so most of the search is part of the certificate. A run from above
-    never is.
+    Why from below: each run names what it died of, and passes over what is not needed without a question. One
+    that had nothing but needed elements, and missed nothing else that is needed, is its culprit's proof as
+    well (see `footprint`). A run from above never is.
 
     The last denied element is never taken for the culprit without a test. When denials do not explain a
     failure, binary splitting does. Every step adds to `needed` or takes from `base`, so the search ends,

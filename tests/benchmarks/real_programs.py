@@ -9,7 +9,7 @@ and then once more with the same store, so that the answer found is remembered. 
 
 The lower bound is k + 1 trials for an answer of k privileges. *Trials* are those of the search and of the
 certificate, as in `corpus`; *all* counts the launches before it, too, with everything granted, that show how
-long the program takes and which calls it makes. There are 6, which are most of the cost of a program of few
+long the program takes and which calls it makes. There are 5, which are most of the cost of a program of few
 privileges. The launches that confirm the files as written are in neither.
 
 A *right* answer passes, and does not without any single one of its privileges: see `brute_check`. These
