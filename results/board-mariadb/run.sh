@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-22T01:19:12Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T04:06:00Z from its result.json, strictness minimal
 # for capmin/board-mariadb:latest
 # digest sha256:154983a276a6753571e20ac747f4ea9fe43ee7c750d4e66b9d552b9790e8d20d, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-22T03:25:32Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T04:05:35Z from its result.json, strictness minimal
 # for capmin/board-nginx:latest
 # digest sha256:88caf78e867c915a68f6282c59f0154b266717b0c3ae4efe65921d337b07c138, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

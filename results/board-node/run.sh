@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T23:05:22Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T04:05:11Z from its result.json, strictness minimal
 # for capmin/board-node:latest
 # digest sha256:6098a96aa7b661a825e9110eb48690d9e4303fb55c0b72c278b58fe25b98a722, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5

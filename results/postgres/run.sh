@@ -1,5 +1,5 @@
 #!/bin/sh
-# Made by capmin 0.1.0 on 2026-11-21T22:38:29Z from its result.json, strictness minimal
+# Made by capmin 0.1.0 on 2026-11-22T04:07:26Z from its result.json, strictness minimal
 # for capmin/postgres:latest
 # digest sha256:1c6225c088f14f99519bd5401867a4aea6c5a8a7287adce425dad9ee0f53f56e, architecture x86_64
 # searched by runc 1.1.5, confirmed by runc 1.1.5
