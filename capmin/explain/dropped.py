@@ -17,7 +17,7 @@ def dropped(evidence: Evidence) -> Iterator[Reason]:
         searched.append((evidence.capabilities, evidence.saw_capabilities))
     if evidence.result["syscalls"] is not None:
         searched.append((evidence.syscalls, evidence.saw_syscalls))
-    attempts = dict(list(evidence.attempts.groupby("privilege", observed=True)))
+    attempts = dict(list(evidence.records.attempts.groupby("privilege", observed=True)))
     for names, watched in searched:
         for name in sorted(names - evidence.required):
             yield _reason(evidence, name, attempts.get(name), watched=watched)

@@ -63,11 +63,6 @@ class Evidence:
         allowed = docker_default(capabilities, architecture).allowed & table(architecture).keys()
         return (allowed | self.required) - self.floor - self.capabilities
 
-    @property
-    def attempts(self) -> pd.DataFrame:
-        """Every attempt, denied or let through."""
-        return self.records.attempts
-
     @cached_property
     def passed(self) -> pd.DataFrame:
         """The trials that are answers: they work, and not badly."""
@@ -77,11 +72,11 @@ class Evidence:
     @property
     def saw_capabilities(self) -> bool:
         """Whether anything watched the checks of capabilities."""
-        return bool((self.attempts["kind"] == "capability").any())
+        return bool((self.records.attempts["kind"] == "capability").any())
 
     @property
     def saw_syscalls(self) -> bool:
-        return bool((self.attempts["kind"] == "syscall").any())
+        return bool((self.records.attempts["kind"] == "syscall").any())
 
     @cached_property
     def _usual(self) -> frozenset[str]:
@@ -120,7 +115,7 @@ class Evidence:
 
     def denials(self, number: int, privilege: str) -> pd.DataFrame:
         """The denials of a privilege in all launches of a trial."""
-        attempts = self.attempts[self.attempts["trial"] == number]
+        attempts = self.records.attempts[self.records.attempts["trial"] == number]
         return attempts[(attempts["privilege"] == privilege) & attempts["errno"].notna()]
 
     def said(self, launch: pd.Series, call: Syscall | None) -> str:

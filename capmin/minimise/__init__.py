@@ -6,7 +6,7 @@ capmin is imported.
 
 from capmin.minimise.algorithms import ALGORITHMS
 from capmin.minimise.alternatives import Alternatives, alternatives
-from capmin.minimise.beliefs import LIKELY
+from capmin.minimise.beliefs import likely
 from capmin.minimise.outcome import Ask, Minimum, Outcome, Proof
 from capmin.minimise.priors import Example, learn_prior
 from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS, minimise
@@ -14,7 +14,6 @@ from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS, minimise
 __all__ = [
     "ALGORITHMS",
     "CERTIFY_ONLY",
-    "LIKELY",
     "MAX_REPEATS",
     "Alternatives",
     "Ask",
@@ -24,5 +23,6 @@ __all__ = [
     "Proof",
     "alternatives",
     "learn_prior",
+    "likely",
     "minimise",
 ]

@@ -6,7 +6,7 @@ correctness.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic
 
 from capmin.minimise.inquiry import Inquiry
@@ -31,7 +31,12 @@ _GONE_PAST = 0.03
 
 # What is needed as probably as this is granted from the start. If it is needed, that saves the question that
 # finds it; if not, all that was proven meanwhile is asked again. In the corpus 0.8 to 0.95 do equally well.
-LIKELY = 0.8
+_LIKELY = 0.8
+
+
+def likely(elements: Iterable[E], prior: Callable[[E], float] | None) -> frozenset[E]:
+    """What is believed to be needed from the start; nothing where nothing is known."""
+    return frozenset(each for each in elements if prior is not None and prior(each) >= _LIKELY)
 
 
 class Ratio:
@@ -59,18 +64,12 @@ class Beliefs(Generic[E]):
     """
 
     def __init__(self, inquiry: Inquiry[E]) -> None:
-        self._candidates = inquiry.candidates
         self._prior = inquiry.prior
         self._went_on = Ratio(_WENT_ON)
         self._on_error_path = Ratio(_ON_ERROR_PATH)
         self._error_path: set[E] = set()
         self._denials_after: Counter[int] = Counter()
         self.gone_past: set[E] = set()
-
-    def likely(self) -> frozenset[E]:
-        """What is believed to be needed from the start."""
-        prior = self._prior
-        return frozenset(each for each in self._candidates if prior is not None and prior(each) >= LIKELY)
 
     def needed(self, element: E) -> float:
         chance = _USED_AND_NEEDED if self._prior is None else self._prior(element)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from math import inf, log
 from typing import Generic
 
+from capmin.minimise.beliefs import Beliefs
 from capmin.minimise.footprint import Record
 from capmin.minimise.inquiry import Inquiry
-from capmin.minimise.odds import LEAST, MOST
 from capmin.minimise.outcome import E, Minimum, Outcome, Proof
-from capmin.minimise.presumption import Presumptions, fatal
+from capmin.minimise.presumption import Presumptions
 
 # Launches that must have failed where one may have failed by chance.
 _LOOKS = 2
@@ -28,9 +28,9 @@ _LOOKS = 2
 # What is known to be needed less often is more likely to have failed by chance.
 _NO_WONDER, _NO_WONDER_AT_ITS_END = 0.45, 0.3
 
-# The chance of an element where none is known, and by how much the odds rise where a run seems to have died
-# of it: to be denied something else afterwards may be a detour only (granted socket, NSS tries to connect).
-_UNKNOWN, _DIED_OF = 0.5, 30.0
+# By how much the odds of an element rise where a run seems to have died of it: to be denied something else
+# afterwards may be a detour only (granted socket, NSS tries to connect).
+_DIED_OF = 30.0
 
 # Denials from the fatal one to the end: error paths (a message, leaving) were seen to try up to three things.
 _ENDS_WITHIN = 4
@@ -90,8 +90,8 @@ class _Evidence(Generic[E]):
         self._inquiry = inquiry
         self._standard = standard
         self._kept = kept
-        self._presumptions = Presumptions(inquiry.everything, inquiry.history()) if standard.presume else None
-        self._fatal = fatal(inquiry.history())
+        self._presumptions = Presumptions(inquiry.everything, inquiry.history())
+        self._beliefs = Beliefs(inquiry)
         self._only_lacks = frozenset(
             element
             for record in inquiry.history()
@@ -106,7 +106,7 @@ class _Evidence(Generic[E]):
         exact = self._failures(element)
         if proof := self._proof(element, exact):
             return proof
-        presumed = () if self._presumptions is None else self._presumptions.failures(self._kept, element)
+        presumed = self._presumptions.failures(self._kept, element) if self._standard.presume else ()
         more = [*(record for record in presumed if record not in exact), *exact]
         return self._proof(element, more, presumed=True)
 
@@ -145,9 +145,8 @@ class _Evidence(Generic[E]):
 
     def _belief(self, element: E) -> float:
         """The odds that it is needed: what a run seems to have died of is, unless that is hard to believe."""
-        prior = self._inquiry.prior
-        chance = min(MOST, max(LEAST, _UNKNOWN if prior is None else prior(element)))
-        return chance / (1 - chance) * (_DIED_OF if element in self._fatal else 1.0)
+        chance = self._beliefs.needed(element)
+        return chance / (1 - chance) * (_DIED_OF if element in self._presumptions.fatal else 1.0)
 
     def told(self, element: E) -> int:
         """How much speaks for the element already: the more, the later it is asked (again)."""

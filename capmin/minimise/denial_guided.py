@@ -7,7 +7,7 @@ Ours; algorithms.md has the measurements. Related: delta debugging with failure-
 from collections.abc import Sequence
 from typing import Generic
 
-from capmin.minimise.beliefs import Beliefs
+from capmin.minimise.beliefs import Beliefs, likely
 from capmin.minimise.gbs import gbs, group_size, half, split
 from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E, Outcome
@@ -44,7 +44,7 @@ class _Search(Generic[E]):
         self._beliefs = Beliefs(inquiry)
         self._base = inquiry.everything
         # Where a run from below is proof enough of what it dies of, those that die early are wanted, too.
-        self._needed = frozenset() if inquiry.presume else self._beliefs.likely()
+        self._needed = frozenset() if inquiry.presume else likely(inquiry.candidates, inquiry.prior)
 
     def run(self) -> frozenset[E]:
         while self._needed != self._base:

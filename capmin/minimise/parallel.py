@@ -8,7 +8,7 @@ groups are those of generalised binary splitting, see `gbs`.
 from collections.abc import Sequence
 from typing import Generic
 
-from capmin.minimise.beliefs import Beliefs
+from capmin.minimise.beliefs import Beliefs, likely
 from capmin.minimise.gbs import group_size
 from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E, Outcome
@@ -107,7 +107,7 @@ class _Rounds(Generic[E]):
         self._beliefs = Beliefs(inquiry)
         self._base = inquiry.everything
         self._merged: list[Sequence[E]] = []
-        self._likely = self._beliefs.likely()
+        self._likely = likely(inquiry.candidates, inquiry.prior)
         order = sorted(
             [each for each in inquiry.candidates if each not in self._likely], key=self._beliefs.needed
         )
@@ -118,9 +118,10 @@ class _Rounds(Generic[E]):
 
     def run(self) -> frozenset[E]:
         while any(share.undecided for share in self._shares) or self._merged:
-            below = self._inquiry.recall(self._needed())
+            needed = self._needed()
+            below = self._inquiry.recall(needed)
             if below is not None and below.passes:
-                return self._needed()
+                return needed
             self._round()
         return self._base
 

@@ -66,13 +66,22 @@ class Presumptions(Generic[E]):
     Args:
         universe: all elements.
         records: the runs.
+
+    Attributes:
+        fatal: what a run died for want of, to go by the runs.
     """
 
     def __init__(self, universe: frozenset[E], records: Sequence[Record[E]]) -> None:
         self._universe = universe
-        self._deaths = _deaths(records)
-        self._fatal = frozenset(death.culprit for death in self._deaths)
-        self._failed = _failed(records)
+        outcomes = {record.granted: record.outcome for record in records}
+        self._failed = [record for record in records if not record.outcome.passes and record.outcome.denied]
+        self._deaths = [
+            death
+            for record in self._failed
+            if not record.outcome.ended_normally
+            for death in _deaths(record, outcomes)
+        ]
+        self.fatal = frozenset(death.culprit for death in self._deaths)
         self._passed = [record for record in records if record.outcome.passes]
 
     def failures(self, kept: frozenset[E], element: E) -> Iterator[Record[E]]:
@@ -97,7 +106,7 @@ class Presumptions(Generic[E]):
         Not where another death shows that there is something between them. That one was denied the element
         as often, so it was not attempted again after what that run died of, which this one was granted.
         """
-        if element not in self._fatal or not death.is_near(element):
+        if element not in self.fatal or not death.is_near(element):
             return False
         times = death.record.outcome.times.get(element)
         return times is None or not any(
@@ -154,22 +163,7 @@ def _says_the_same(before: Outcome[E], after: Outcome[E]) -> bool:
     return before.ending is not None and before.ending == after.ending
 
 
-def fatal(records: Sequence[Record[E]]) -> frozenset[E]:
-    """What a run died for want of, to go by the runs."""
-    return frozenset(death.culprit for death in _deaths(records))
-
-
-def _failed(records: Sequence[Record[E]]) -> list[Record[E]]:
-    return [record for record in records if not record.outcome.passes and record.outcome.denied]
-
-
-def _deaths(records: Sequence[Record[E]]) -> list[Death[E]]:
-    outcomes = {record.granted: record.outcome for record in records}
-    died = [record for record in _failed(records) if not record.outcome.ended_normally]
-    return [death for record in died for death in _deaths_of(record, outcomes)]
-
-
-def _deaths_of(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:
+def _deaths(record: Record[E], outcomes: dict[frozenset[E], Outcome[E]]) -> Iterator[Death[E]]:
     denied = record.outcome.denied or ()
     for culprit in denied:
         after = outcomes.get(record.granted | {culprit})

@@ -157,6 +157,10 @@ class Bench:
         """What the default filter allows above the floor."""
         return self.engine.default_syscalls(self.best.capabilities) - FLOOR
 
+    def prior(self, used: frozenset[Syscall] | None) -> Prior | None:
+        """The prior for system calls, of which these are ``used`` where that is known."""
+        return self.recalling(self.learn_prior(self.earlier, used=used))
+
     def recalling(self, prior: Prior | None) -> Prior | None:
         """A prior, and what an earlier search has found."""
         return prior if self.before is None or prior is None else remembering(self.before, prior)

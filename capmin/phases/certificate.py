@@ -8,7 +8,7 @@ from dataclasses import replace
 from capmin.errors import BudgetSpent
 from capmin.minimise import CERTIFY_ONLY, Minimum, Proof
 from capmin.phases.bench import Bench, Storm
-from capmin.privileges import Privilege, Syscall
+from capmin.privileges import Privilege
 from capmin.privileges.risk import riskiest_first
 
 _log = logging.getLogger(__name__)
@@ -89,12 +89,11 @@ def _minimise(bench: Bench, candidates: tuple[Privilege, ...]) -> Minimum[Privil
     searched = len(bench.baseline.grant.capabilities) if bench.baseline and bench.plan.capabilities else 0
     if bench.best.syscalls is not None:
         searched += len(bench.observed or bench.most_syscalls())
-    used = bench.observed or frozenset(map(Syscall, bench.best.syscalls or ()))
     return bench.minimise(
         candidates,
         phase="certify",
         algorithm=CERTIFY_ONLY,
-        prior=bench.recalling(bench.learn_prior(bench.earlier, used=used)),
+        prior=bench.prior(bench.observed or bench.best.syscalls or frozenset()),
         prove=True,
         searched=searched,
     )

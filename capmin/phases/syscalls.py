@@ -2,7 +2,7 @@
 
 import logging
 
-from capmin.minimise import LIKELY
+from capmin.minimise import likely
 from capmin.phases.bench import Bench, Storm
 from capmin.phases.reading import denied_syscalls, is_clean
 from capmin.privileges import Syscall
@@ -19,7 +19,7 @@ def search_syscalls(bench: Bench) -> None:
     candidates = _candidates(bench)
     bench.improve(bench.best.with_syscalls(candidates))
     used = bench.observed if candidates <= (bench.observed or frozenset()) else None
-    prior = bench.recalling(bench.learn_prior(bench.earlier, used=used))
+    prior = bench.prior(used)
     while True:
         open_ = candidates - bench.pinned
         try:
@@ -32,13 +32,13 @@ def search_syscalls(bench: Bench) -> None:
             return
 
 
-def _likely_do(bench: Bench, candidates: frozenset[Syscall]) -> bool:
-    """Whether those pass that the search begins with: then nobody needs to know whether all do."""
-    prior = bench.recalling(bench.learn_prior(bench.earlier, used=candidates))
+def _likely_enough(bench: Bench, candidates: frozenset[Syscall]) -> frozenset[Syscall] | None:
+    """Those that a search begins with, if they pass: then nobody needs to know whether all do."""
+    prior = bench.prior(candidates)
     if prior is None or bench.presume:
-        return False
-    likely = [name for name in candidates if prior(name) >= LIKELY]
-    return is_clean(bench.try_grant(bench.best.with_syscalls(likely), "syscalls"))
+        return None
+    few = likely(candidates, prior)
+    return few if is_clean(bench.try_grant(bench.best.with_syscalls(few), "syscalls")) else None
 
 
 def _candidates(bench: Bench) -> frozenset[Syscall]:
@@ -54,8 +54,8 @@ def _candidates(bench: Bench) -> frozenset[Syscall]:
     enough = bench.best.with_syscalls(candidates)
     if any(trial.grant == enough and bench.tells(trial) and is_clean(trial) for trial in bench.oracle.trials):
         return candidates
-    if _likely_do(bench, candidates):
-        return candidates
+    if (few := _likely_enough(bench, candidates)) is not None:
+        return few
     for _ in range(MORE_OBSERVATION_ROUNDS):
         trial = bench.try_grant(bench.best.with_syscalls(candidates), "syscalls")
         if is_clean(trial):
