@@ -114,6 +114,16 @@ class SeccompProfile:
         """The calls allowed, be it under conditions."""
         return frozenset(name for rule in self.rules if rule.action is Action.ALLOW for name in rule.names)
 
+    @property
+    def allowed_always(self) -> frozenset[Syscall]:
+        """The calls allowed under no condition."""
+        return frozenset(
+            name
+            for rule in self.rules
+            if rule.action is Action.ALLOW and not rule.conditions
+            for name in rule.names
+        )
+
     def errno_for(self, name: Syscall, arguments: tuple[int, ...]) -> int | None:
         """The errno that this profile answers a call with, or None where the call goes ahead."""
         for rule in self.rules:

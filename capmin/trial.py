@@ -30,6 +30,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class End:
+    """The end of a process that was denied something, or that ended with an error.
+
+    ``code`` is what it exited with, 0 to 255; None where it was killed, or still there at the end of the
+    launch. ``denied`` are the system calls that it was denied, by their last attempt. ``at_s`` is when it
+    ended, or was last seen, in seconds since the program was started.
+    """
+
+    program: str
+    code: int | None
+    denied: tuple[Syscall, ...]
+    at_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Granted:
     """What the kernel says that the started process has (/proc/PID/status)."""
 
@@ -73,7 +88,9 @@ class Launch:
     program. In ``stalled_s`` of its duration some task of the host waited for a
     processor. ``output`` is the searched container's, ``probe_output`` that of the last probe beside it.
     ``programs`` are those that ran in a service after its test had passed, ``spawned`` is how many processes
-    were seen in it in all. ``attempts`` and ``granted`` are None where the engine cannot tell.
+    were seen in it in all. ``attempts`` and ``granted`` are None where the engine cannot tell. System calls
+    ``watched`` are among the attempts where they are granted, too. ``ends`` are of its processes, in their
+    order.
 
     ``phase`` is the one that it ended in, with ``trouble`` where something else went wrong than the exit
     codes tell; ``phases_s`` says how long each took, and ``waited_s`` for how long nothing was done but wait
@@ -98,6 +115,8 @@ class Launch:
     waited_s: float = 0.0
     answers: tuple[Answer, ...] = ()
     attempts: tuple[Attempt, ...] | None = None
+    ends: tuple[End, ...] = ()
+    watched: frozenset[Syscall] = frozenset()
     granted: Granted | None = None
 
     @property

@@ -20,7 +20,7 @@ from capmin.grant import Grant
 from capmin.privileges import Capability, Syscall
 from capmin.scenario import Command
 from capmin.seccomp import SeccompProfile
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 
 OUTPUT_LIMIT_BYTES = 1 << 20
 """How much of a container's output is kept: the last part. The rest is read and thrown away."""
@@ -99,7 +99,8 @@ class LaunchSpec:
     or that of the container ``network``, with its names. ``seccomp_profile`` overrides the filter made from
     the grant: confirmation launches with the very document that was written. ``denied_errno`` is the errno
     of the policy. With ``observe_capabilities`` checks of capabilities are attempts, too, whatever
-    ``observe`` says.
+    ``observe`` says. With `Observe.DENIALS` so are the calls ``watched`` where they are granted: the engine
+    must be able to, see `Engine.watchable`.
     """
 
     image: Image
@@ -112,6 +113,7 @@ class LaunchSpec:
     network: "Container | None" = None
     observe: Observe = Observe.NOTHING
     observe_capabilities: bool = False
+    watched: frozenset[Syscall] = frozenset()
     denied_errno: int
     seccomp_profile: SeccompProfile | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -191,6 +193,13 @@ class Container(Protocol):
         """What its programs attempted, as far as ``observe`` asked; None where this engine cannot tell."""
         ...
 
+    def ends(self) -> tuple[End, ...]:
+        """How its processes ended, and what each was denied, as far as ``observe`` asked.
+
+        In their order, those last that were still there, or killed unseen.
+        """
+        ...
+
     def granted(self) -> Granted | None:
         """What the kernel says that its process has; None where it was gone before it could be read."""
         ...
@@ -230,6 +239,10 @@ class Engine(Protocol):
 
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
         """What the default filter allows a container with these capabilities."""
+        ...
+
+    def watchable(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
+        """What can be ``LaunchSpec.watched`` in a container with these capabilities."""
         ...
 
     def image(self, reference: str) -> Image:

@@ -1,5 +1,6 @@
 """The filter that a launch gets, and who answers what it notifies: the same for every engine."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from capmin.privileges import Syscall
 from capmin.privileges.syscall import table
 from capmin.seccomp import Action, Rule, SeccompProfile, denial_errno, docker_default, profile_for
 
-_EXECVE = Syscall("execve")
+_OF_PROCESSES = frozenset({Syscall("execve"), Syscall("exit_group")})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,9 +31,10 @@ def observes(spec: LaunchSpec) -> bool:
 def filter_for(spec: LaunchSpec, grant: Grant, architecture: str, listener_path: Path | None) -> Filter:
     """What a launch is filtered by; ``listener_path`` is needed where it is observed.
 
-    An observed filter notifies what the plain one denies by name, and execve, at which the container's
-    final credentials are read. Calls that Docker's default allows under conditions only, and that are
-    granted, keep the conditions in the kernel: breaking them is denied there, unseen.
+    An observed filter notifies what the plain one denies by name; execve, at which the container's final
+    credentials are read; and exit_group, which tells how a process ended. Calls that Docker's default allows
+    under conditions only, and that are granted, keep the conditions in the kernel: breaking them is denied
+    there, unseen.
 
     Raises:
         EngineError: the launch is observed and there is no path.
@@ -52,10 +54,15 @@ def filter_for(spec: LaunchSpec, grant: Grant, architecture: str, listener_path:
             denied_errno=spec.denied_errno,
             listener_path=str(listener_path),
         )
-        return Filter(profile=_with_execve_notified(used), decide=base.errno_for)
+        return Filter(profile=_with_notified(used, _OF_PROCESSES), decide=base.errno_for)
     plain = _plain(spec, grant, base, architecture)
-    decide = base.errno_for if grant.syscalls is None else _denials(spec.denied_errno)
-    return Filter(profile=_notifying(plain, architecture, listener_path), decide=decide)
+    if grant.syscalls is None:
+        return Filter(profile=_notifying(plain, architecture, listener_path), decide=base.errno_for)
+    watched = spec.watched & grant.syscalls
+    return Filter(
+        profile=_notifying(plain, architecture, listener_path, watched),
+        decide=_denials(spec.denied_errno, watched),
+    )
 
 
 def _plain(spec: LaunchSpec, grant: Grant, base: SeccompProfile, architecture: str) -> SeccompProfile:
@@ -64,26 +71,24 @@ def _plain(spec: LaunchSpec, grant: Grant, base: SeccompProfile, architecture: s
     return profile_for(grant.syscalls, base=base, architecture=architecture, denied_errno=spec.denied_errno)
 
 
-def _denials(policy: int) -> Decide:
-    return lambda name, _: denial_errno(name, policy)
+def _denials(policy: int, watched: frozenset[Syscall]) -> Decide:
+    return lambda name, _: None if name in watched else denial_errno(name, policy)
 
 
-def _notifying(plain: SeccompProfile, architecture: str, listener_path: Path) -> SeccompProfile:
-    """The same profile, with everything that it nowhere allows notified instead of denied."""
+def _notifying(
+    plain: SeccompProfile, architecture: str, listener_path: Path, watched: frozenset[Syscall] = frozenset()
+) -> SeccompProfile:
+    """The same profile, with the watched notified, and all that it nowhere allows instead of denied."""
     denied = table(architecture).keys() - plain.allowed
-    rules = (rule for rule in plain.rules if rule.action is Action.ALLOW)
-    notified = Rule(names=tuple(sorted(denied)), action=Action.NOTIFY)
-    return _with_execve_notified(replace(plain, rules=(*rules, notified), listener_path=str(listener_path)))
+    allowing = tuple(rule for rule in plain.rules if rule.action is Action.ALLOW)
+    profile = replace(plain, rules=allowing, listener_path=str(listener_path))
+    return _with_notified(profile, denied | watched | _OF_PROCESSES)
 
 
-def _with_execve_notified(profile: SeccompProfile) -> SeccompProfile:
+def _with_notified(profile: SeccompProfile, notified: AbstractSet[Syscall]) -> SeccompProfile:
     rules = (
-        replace(rule, names=tuple(name for name in rule.names if name != _EXECVE)) for rule in profile.rules
+        replace(rule, names=tuple(name for name in rule.names if name not in notified))
+        for rule in profile.rules
     )
-    return replace(
-        profile,
-        rules=(
-            *(rule for rule in rules if rule.names),
-            Rule(names=(_EXECVE,), action=Action.NOTIFY),
-        ),
-    )
+    last = Rule(names=tuple(sorted(notified)), action=Action.NOTIFY)
+    return replace(profile, rules=(*(rule for rule in rules if rule.names), last))

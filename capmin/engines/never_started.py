@@ -7,7 +7,7 @@ from pathlib import Path
 
 from capmin.engines import Container, Executed, Exit, LaunchSpec, Process
 from capmin.scenario import Command
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,9 @@ class NeverStarted:
 
     def attempts(self) -> tuple[Attempt, ...] | None:
         return None
+
+    def ends(self) -> tuple[End, ...]:
+        return ()
 
     def granted(self) -> Granted | None:
         return None

@@ -89,6 +89,9 @@ class RuncEngine:
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
         return docker_default(capabilities, self.architecture).allowed & table(self.architecture).keys()
 
+    def watchable(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
+        return docker_default(capabilities, self.architecture).allowed_always
+
     def image(self, reference: str) -> Image:
         return self._images.image(reference)
 

@@ -32,7 +32,7 @@ from capmin.observe.capability_trace import CapabilityTrace
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import granted_of
 from capmin.scenario import Command
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 
 START_LIMIT_S = 3.0
 """How long a start is waited for: some 30 ms here, ten times that on a busy machine. A filter can stop runc
@@ -190,6 +190,9 @@ class RuncContainer:
             self._traced = () if init is None else self._trace.attempts(init.pid)
         notified = () if self._listener is None else self._listener.attempts()
         return (*notified, *(self._traced or ()))
+
+    def ends(self) -> tuple[End, ...]:
+        return () if self._listener is None else self._listener.ends()
 
     def granted(self) -> Granted | None:
         """What its process had when all was set up and only execve remained.

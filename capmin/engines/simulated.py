@@ -23,7 +23,7 @@ from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.scenario import Command
 from capmin.seccomp import FLOOR, Action
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 
 DIED = Exit(code=70)
 """EX_SOFTWARE of sysexits.h: any code would do."""
@@ -71,6 +71,9 @@ class SimulatedEngine:
         del capabilities
         used = frozenset[str]().union(*(program.privileges() for program in self._programs.values()))
         return FLOOR | {Syscall(name) for name in used.difference(CAPABILITIES)}
+
+    def watchable(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
+        return self.default_syscalls(capabilities)
 
     def image(self, reference: str) -> Image:
         if reference not in self._programs:
@@ -134,11 +137,12 @@ def _seen(
     run: Run, spec: LaunchSpec, granted: frozenset[Privilege], let_through: frozenset[Syscall]
 ) -> Iterator[Attempt]:
     """What an observer reports of a run."""
+    watched = spec.watched if spec.observe is Observe.DENIALS else frozenset()
     for name, places in _places(run).items():
         is_capability = name in CAPABILITIES
         if is_capability and not spec.observe_capabilities:
             continue
-        if not is_capability and (name in granted or spec.observe is Observe.NOTHING):
+        if not is_capability and (spec.observe is Observe.NOTHING or name in granted - watched):
             continue
         denied = name not in granted and name not in let_through
         yield Attempt(
@@ -226,6 +230,10 @@ class SimulatedContainer:
 
     def attempts(self) -> tuple[Attempt, ...] | None:
         return self._attempts
+
+    def ends(self) -> tuple[End, ...]:
+        """There is one process, which shows all it has to show in `attempts`."""
+        return ()
 
     def granted(self) -> Granted | None:
         return self._granted

@@ -23,10 +23,11 @@ from capmin.errors import EngineError
 from capmin.observe import notify_abi
 from capmin.observe.attempts import AttemptCounter
 from capmin.observe.notify_abi import Notification
+from capmin.observe.process_ends import ProcessEnds
 from capmin.observe.status import RUNTIME_PREFIX, granted_of, program_of
 from capmin.privileges import Syscall
 from capmin.privileges.syscall import names_by_number
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 
 Decide = Callable[[Syscall, tuple[int, ...]], int | None]
 """Name and six arguments of a call -> the errno it is answered with, or None to let it go ahead."""
@@ -66,6 +67,7 @@ class SeccompListener:
         self._decide = decide
         self._names = names_by_number(architecture)
         self._programs: dict[int, str] = {}
+        self._ends = ProcessEnds()
         self._program_calls = AttemptCounter()
         self._runtime_calls = AttemptCounter()
         self._granted: Granted | None = None
@@ -187,6 +189,9 @@ class SeccompListener:
         elif name in ("execve", "execveat"):
             self._note_start(call)
             notify_abi.respond(descriptor, call.id, None)
+        elif name == "exit_group":
+            self._note_end(call)
+            notify_abi.respond(descriptor, call.id, None)
         else:
             errno = self._decide(name, call.arguments)
             self._count(call, name, errno)
@@ -199,6 +204,15 @@ class SeccompListener:
         # The task, and with threads the leader whose number it takes over, is about to change its name.
         self._programs.clear()
 
+    def ends(self) -> tuple[End, ...]:
+        """How the container's processes ended, and what each was denied."""
+        return () if self._started_at is None else self._ends.ends(since=self._started_at)
+
+    def _note_end(self, call: Notification) -> None:
+        program = self._program(call.pid)
+        if self._started_at is not None and not program.startswith(RUNTIME_PREFIX):
+            self._ends.exits(call.pid, program, call.arguments[0] & 0xFF)
+
     def _count(self, call: Notification, name: Syscall, errno: int | None) -> None:
         program = self._program(call.pid)
         is_runtime = self._started_at is None or program.startswith(RUNTIME_PREFIX)
@@ -206,6 +220,8 @@ class SeccompListener:
         counter.add(name, program, errno)
         if errno is not None:
             self._denied += 1
+            if not is_runtime:
+                self._ends.denied(call.pid, program, name)
             if self._denied > STORM_DENIALS:
                 time.sleep(STORM_PAUSE_S)
 

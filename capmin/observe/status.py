@@ -35,6 +35,25 @@ def program_of(pid: int) -> str:
     return name.removesuffix(b"\n").decode(errors="replace")
 
 
+def leader_of(pid: int) -> int:
+    """The number of the process that a thread belongs to; its own where it is gone."""
+    try:
+        # The program's name stands in it, which may hold bytes of any kind but a newline.
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return pid
+    return int(next(line for line in status.split(b"\n") if line.startswith(b"Tgid:")).split()[1])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process has a thread that runs; its first may have ended before the others."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        return state not in b"ZX" or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def ceiling_of(pid: int) -> frozenset[Capability]:
     """The capabilities that a task can hand on to a container: those that it has and may keep.
 

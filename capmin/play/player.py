@@ -17,7 +17,7 @@ from capmin.play.settings import searched_spec, volume_names
 from capmin.play.stage import Stage
 from capmin.play.testing import Tests
 from capmin.scenario import Phase, Reload, Scenario, signal_number
-from capmin.trial import COMPANIONS, Attempt, Granted, Launch
+from capmin.trial import COMPANIONS, Attempt, End, Granted, Launch
 
 START = "start"
 
@@ -48,7 +48,8 @@ class _Player:
     def __init__(self, engine: Engine, scenario: Scenario, stage: Stage, grant: Grant) -> None:
         self._engine = engine
         self._scenario = scenario
-        self._stage = stage
+        watched = stage.watched & engine.watchable(grant.capabilities)
+        self._stage = stage = replace(stage, watched=watched)
         self._grant = grant
         self._clock = Clock(stage.limit_s, stage.phase_limits_s, stage.longest_s)
         self._watch = Watch(stage.most_processes)
@@ -60,6 +61,7 @@ class _Player:
         self._container_started_s = 0.0
         self._output = ""
         self._attempts: tuple[Attempt, ...] | None = None
+        self._ends: tuple[End, ...] = ()
         self._granted: Granted | None = None
         self._end: Exit | None = None
         self._broken: Broken | None = None
@@ -138,6 +140,8 @@ class _Player:
             waited_s=self._clock.waited_s,
             answers=self._tests.answers,
             attempts=self._attempts,
+            ends=self._ends,
+            watched=self._stage.watched,
             granted=self._granted,
         )
 
@@ -236,10 +240,12 @@ class _Player:
     def _collect(self, container: Container) -> None:
         self._output += container.output()
         attempts, granted = container.attempts(), container.granted()
+        # Those of a later container happened later, whatever its own clock says.
+        shift_s = self._container_started_s if self._attempts else 0.0
         if attempts is not None:
-            # Those of a later container happened later, whatever its own clock says.
-            later = tuple(_later(attempt, self._container_started_s) for attempt in attempts)
-            self._attempts = (self._attempts or ()) + (later if self._attempts else attempts)
+            later = tuple(_later(attempt, shift_s) for attempt in attempts)
+            self._attempts = (self._attempts or ()) + later
+        self._ends += tuple(replace(end, at_s=end.at_s + shift_s) for end in container.ends())
         if self._granted is None or self._granted.bounding == self._grant.capabilities:
             self._granted = granted or self._granted
 

@@ -37,6 +37,7 @@ def searched_spec(
         network=network,
         observe=stage.observe,
         observe_capabilities=stage.observe_capabilities,
+        watched=stage.watched,
         denied_errno=stage.denied_errno,
         seccomp_profile=stage.seccomp_profile,
     )

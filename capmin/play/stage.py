@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from capmin.engines import Engine, Image, Observe
+from capmin.privileges import Syscall
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
 
@@ -29,6 +30,7 @@ class Stage:
     most_processes: int | None = None
     observe: Observe = Observe.NOTHING
     observe_capabilities: bool = False
+    watched: frozenset[Syscall] = frozenset()
     seccomp_profile: SeccompProfile | None = field(default=None)
 
 

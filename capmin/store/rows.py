@@ -12,7 +12,7 @@ from typing import Any
 from capmin.grant import Grant
 from capmin.privileges import Capability, Syscall
 from capmin.privileges.capability import from_mask, to_mask
-from capmin.trial import Answer, Attempt, Granted, Launch, Program
+from capmin.trial import Answer, Attempt, End, Granted, Launch, Program
 
 _COMPRESS_FROM = 512
 """Characters. Below this, zlib saves little, and the text stays readable for other programs."""
@@ -24,8 +24,8 @@ _DIGIT_TO_FLAG = bytes(range(256)).replace(b"0", b"\0")
 
 _LAUNCH = (
     "scenario, granted_id, exit_code, service_exit_code, refused, timed_out, duration_s, output, "
-    "probe_output, stalled_s, programs, spawned, ended_in, trouble, phases_s, waited_s, answers, observed, "
-    "bounding, effective, seccomp_mode, no_new_privileges"
+    "probe_output, stalled_s, programs, spawned, ended_in, trouble, phases_s, waited_s, answers, ends, "
+    "watched_id, observed, bounding, effective, seccomp_mode, no_new_privileges"
 )
 
 
@@ -88,7 +88,7 @@ def write_launch(
     connection: sqlite3.Connection, grants: GrantTable, trial_id: int, position: int, launch: Launch
 ) -> int:
     """Put a launch on record, with its attempts; the row made."""
-    values = (trial_id, position, *_launch_values(launch, grants.identify(launch.grant)))
+    values = (trial_id, position, *_launch_values(launch, grants))
     cursor = connection.execute(
         f"INSERT INTO launch (trial_id, position, {_LAUNCH}) VALUES ({', '.join('?' * len(values))})",  # noqa: S608 - no value in it
         values,
@@ -104,10 +104,10 @@ def write_launch(
     return row
 
 
-def _launch_values(launch: Launch, granted_id: int) -> tuple[object, ...]:
+def _launch_values(launch: Launch, grants: GrantTable) -> tuple[object, ...]:
     return (
         launch.scenario,
-        granted_id,
+        grants.identify(launch.grant),
         launch.exit_code,
         launch.service_exit_code,
         launch.refused,
@@ -123,9 +123,15 @@ def _launch_values(launch: Launch, granted_id: int) -> tuple[object, ...]:
         json.dumps(launch.phases_s),
         launch.waited_s,
         _packed(json.dumps([(answer.phase, answer.source, answer.text) for answer in launch.answers])),
+        _packed(json.dumps([(end.program, end.code, end.denied, end.at_s) for end in launch.ends])),
+        grants.identify(_only(launch.watched)) if launch.watched else None,
         launch.attempts is not None,
         *_granted_values(launch.granted),
     )
+
+
+def _only(syscalls: frozenset[Syscall]) -> Grant:
+    return Grant(capabilities=frozenset(), syscalls=syscalls)
 
 
 def _granted_values(granted: Granted | None) -> tuple[int | None, ...]:
@@ -170,6 +176,8 @@ def _launch(values: list[Any], grants: dict[int, Grant], attempts: tuple[Attempt
         phases_s,
         waited_s,
         answers,
+        ends,
+        watched_id,
         observed,
         *granted,
     ) = values
@@ -194,6 +202,11 @@ def _launch(values: list[Any], grants: dict[int, Grant], attempts: tuple[Attempt
             Answer(phase=name, source=source, text=text)
             for name, source, text in json.loads(unpacked(answers))
         ),
+        ends=tuple(
+            End(program=name, code=code, denied=tuple(map(Syscall, denied)), at_s=at_s)
+            for name, code, denied, at_s in json.loads(unpacked(ends))
+        ),
+        watched=frozenset() if watched_id is None else grants[watched_id].syscalls or frozenset(),
         attempts=attempts if observed else None,
         granted=_granted(*granted),
     )

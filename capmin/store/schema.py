@@ -127,7 +127,13 @@ CREATE UNIQUE INDEX launch_trial ON launch (trial_id, position);
 ALTER TABLE certificate ADD COLUMN presumed INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: Sequence[str] = (_FIRST, _PHASES, _ONE_BY_ONE)
+_ENDS = """
+ALTER TABLE launch ADD COLUMN ends ANY NOT NULL DEFAULT '[]';       -- JSON: program, code, denied, at_s
+-- The system calls that were seen where they were granted, too; NULL: none.
+ALTER TABLE launch ADD COLUMN watched_id INTEGER REFERENCES granted;
+"""
+
+MIGRATIONS: Sequence[str] = (_FIRST, _PHASES, _ONE_BY_ONE, _ENDS)
 """Step n leads from version n to n + 1. A step that was released is never changed: add one."""
 
 

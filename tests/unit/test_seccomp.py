@@ -55,6 +55,22 @@ def test_conditions_on_arguments_decide() -> None:
     assert DEFAULT.errno_for(Syscall("socket"), (40, *NO_ARGUMENTS[1:])) == errno.EPERM
 
 
+def test_only_what_no_argument_can_have_denied_is_allowed_always() -> None:
+    assert DEFAULT.allowed - DEFAULT.allowed_always == {"clone", "personality", "socket"}
+    assert all(DEFAULT.errno_for(name, NO_ARGUMENTS) is None for name in DEFAULT.allowed_always)
+
+
+def test_a_capability_that_lifts_a_condition_allows_always() -> None:
+    admin = docker_default(parse_capabilities("SYS_ADMIN"), ARCHITECTURE)
+    assert "clone" in admin.allowed_always
+    assert "mount" in admin.allowed_always
+
+
+def test_nothing_that_is_denied_or_notified_is_allowed_always() -> None:
+    granted = frozenset({Syscall("accept4"), Syscall("clone")})
+    assert _minimal(granted).allowed_always == (FLOOR & table(ARCHITECTURE).keys()) | {"accept4"}
+
+
 def test_the_default_belongs_to_an_architecture() -> None:
     assert "arch_prctl" in DEFAULT.allowed
     assert "arch_prctl" not in docker_default(DOCKER_DEFAULT, "arm64").allowed

@@ -30,7 +30,7 @@ from capmin.result import CertificateEntry
 from capmin.scenario import Scenario
 from capmin.store import Campaign, Status, Store, scenario_hash
 from capmin.store.schema import MIGRATIONS, migrate
-from capmin.trial import Trial
+from capmin.trial import End, Trial
 from tests.unit import trial_strategies as strategies
 from tests.unit.store_writer import identity, trial
 
@@ -347,6 +347,34 @@ def test_a_store_of_an_earlier_capmin_is_migrated(tmp_path: Path) -> None:
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     assert connection.execute("SELECT number, note FROM trial").fetchall() == [(1, None)]
     connection.close()
+
+
+def test_ends_and_watched_calls_come_back_equal() -> None:
+    bind, poll = Syscall("bind"), Syscall("poll")
+    ends = (
+        End(program="worker é", code=None, denied=(poll, bind), at_s=0.5),
+        End(program="web", code=1, denied=(), at_s=1.5),
+    )
+    plain = trial(1, "a").launches[0]
+    launch = replace(plain, ends=ends, watched=frozenset({bind, poll}))
+    made = replace(trial(1, "a"), launches=(launch, plain))
+    with Store(":memory:") as store:
+        campaign = store.campaign(identity("a"))
+        campaign.record_trial(made)
+        assert campaign.trials() == (made,)
+
+
+def test_launches_of_before_ends_were_noted_have_none(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        store.campaign(identity("a")).record_trial(trial(1, "a"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE launch DROP COLUMN ends")
+        connection.execute("ALTER TABLE launch DROP COLUMN watched_id")
+        connection.execute("PRAGMA user_version = 3")
+    (made,) = recorded(path)
+    assert made == trial(1, "a")
+    assert all((launch.ends, launch.watched) == ((), frozenset()) for launch in made.launches)
 
 
 @pytest.mark.parametrize("name", ["nowhere/store.sqlite", "."])

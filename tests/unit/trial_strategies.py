@@ -6,7 +6,7 @@ from capmin.grant import Grant
 from capmin.privileges import Syscall
 from capmin.privileges.capability import CAPABILITIES
 from capmin.privileges.syscall import table
-from capmin.trial import Answer, Attempt, Granted, Launch, Program, Trial, Verdict
+from capmin.trial import Answer, Attempt, End, Granted, Launch, Program, Trial, Verdict
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 outputs = texts | st.integers(500, 3000).map(lambda size: "line é\n" * size)
@@ -27,6 +27,13 @@ attempts = st.builds(
     count=st.integers(1, 10**9),
     first_s=seconds,
     last_s=seconds,
+)
+ends = st.builds(
+    End,
+    program=texts,
+    code=codes,
+    denied=st.lists(syscalls, max_size=3, unique=True).map(tuple),
+    at_s=seconds,
 )
 granted = st.builds(
     Granted,
@@ -55,6 +62,8 @@ launches = st.builds(
     waited_s=seconds,
     answers=st.lists(st.builds(Answer, phase=texts, source=texts, text=outputs), max_size=3).map(tuple),
     attempts=st.none() | st.lists(attempts, max_size=3).map(tuple),
+    ends=st.lists(ends, max_size=3).map(tuple),
+    watched=st.frozensets(syscalls, max_size=3),
     granted=st.none() | granted,
 )
 

@@ -21,7 +21,7 @@ from capmin.engines.never_started import NeverStarted
 from capmin.observe.seccomp_notify import SeccompListener
 from capmin.observe.status import granted_of, program_of
 from capmin.scenario import Command
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 
 if TYPE_CHECKING:
     from docker.types.daemon import CancellableStream
@@ -143,6 +143,9 @@ class DockerContainer:
 
     def attempts(self) -> tuple[Attempt, ...] | None:
         return None if self._listener is None else self._listener.attempts()
+
+    def ends(self) -> tuple[End, ...]:
+        return () if self._listener is None else self._listener.ends()
 
     def granted(self) -> Granted | None:
         if self._listener is not None and self._listener.granted is not None:

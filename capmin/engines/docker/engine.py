@@ -91,6 +91,9 @@ class DockerEngine:
     def default_syscalls(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
         return docker_default(capabilities, self.architecture).allowed & table(self.architecture).keys()
 
+    def watchable(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
+        return docker_default(capabilities, self.architecture).allowed_always
+
     def image(self, reference: str) -> Image:
         return find(self._daemon, reference, self._options.cache_dir)
 
