@@ -9,11 +9,10 @@ from capmin.minimise.alternatives import Alternatives, alternatives
 from capmin.minimise.beliefs import likely
 from capmin.minimise.outcome import Ask, Minimum, Outcome, Proof
 from capmin.minimise.priors import Example, learn_prior
-from capmin.minimise.search import CERTIFY_ONLY, MAX_REPEATS, minimise
+from capmin.minimise.search import MAX_REPEATS, minimise
 
 __all__ = [
     "ALGORITHMS",
-    "CERTIFY_ONLY",
     "MAX_REPEATS",
     "Alternatives",
     "Ask",

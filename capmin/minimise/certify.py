@@ -18,6 +18,7 @@ from typing import Generic
 
 from capmin.minimise.beliefs import Beliefs
 from capmin.minimise.footprint import Record
+from capmin.minimise.gbs import group_size
 from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import E, Minimum, Outcome, Proof
 from capmin.minimise.presumption import Presumptions
@@ -141,12 +142,13 @@ class _Evidence(Generic[E]):
 
     def doubtful_first(self) -> list[E]:
         """What is kept, what will most likely go first: that makes all proofs before it void."""
-        return sorted(self._inquiry.in_order(self._kept), key=self._belief)
+        return sorted(self._inquiry.in_order(self._kept), key=self.needed)
 
-    def _belief(self, element: E) -> float:
-        """The odds that it is needed: what a run seems to have died of is, unless that is hard to believe."""
+    def needed(self, element: E) -> float:
+        """How probable it is: what a run seems to have died of is needed, unless that is hard to believe."""
         chance = self._beliefs.needed(element)
-        return chance / (1 - chance) * (_DIED_OF if element in self._presumptions.fatal else 1.0)
+        odds = chance / (1 - chance) * (_DIED_OF if element in self._presumptions.fatal else 1.0)
+        return odds / (1 + odds)
 
     def told(self, element: E) -> int:
         """How much speaks for the element already: the more, the later it is asked (again)."""
@@ -183,7 +185,12 @@ def certify(inquiry: Inquiry[E], kept: frozenset[E], standard: Standard) -> Mini
         open_ = [each for each in order if evidence.proof(each) is None and not evidence.exhausted(each)]
         if not open_:
             return _minimum(inquiry, kept, evidence)
-        _ask_round(inquiry, kept, sorted(open_, key=evidence.told))
+        open_ = sorted(open_, key=evidence.told)
+        group = frozenset(open_[: group_size([evidence.needed(element) for element in open_])])
+        if len(group) == 1 or inquiry.records(kept - group):
+            _ask_round(inquiry, kept, open_)
+        elif _ask_round(inquiry, kept, open_, kept - group):
+            kept -= group
 
 
 def _without(
@@ -199,10 +206,15 @@ def _without(
     return rest if inquiry.passes(rest) else kept - {removable[0]}
 
 
-def _ask_round(inquiry: Inquiry[E], kept: frozenset[E], open_: Sequence[E]) -> None:
-    """One round; when fewer elements than workers are open, each is repeated side by side."""
+def _ask_round(inquiry: Inquiry[E], kept: frozenset[E], open_: Sequence[E], *first: frozenset[E]) -> bool:
+    """One round, these ``first``: whether all of them pass.
+
+    When fewer elements than workers are open, each is repeated side by side.
+    """
     repeats = max(1, inquiry.workers // len(open_)) if inquiry.flake_rate > 0 else 1
-    inquiry.ask_afresh([kept - {element} for element in list(open_) * repeats][: inquiry.workers])
+    singles = [kept - {element} for element in list(open_) * repeats]
+    inquiry.ask_afresh([*first, *singles][: inquiry.workers])
+    return all(inquiry.passes(each) for each in first)
 
 
 def _minimum(inquiry: Inquiry[E], kept: frozenset[E], evidence: _Evidence[E]) -> Minimum[E]:

@@ -64,7 +64,7 @@ class _Search(Generic[E]):
             if not run.ended_normally:
                 suspects = self._grant_tail(run, suspects)
             while open_ := self._open(suspects):
-                self._settle(open_)
+                self._settle(open_, run)
 
     def _grant_tail(self, run: Outcome[E], suspects: Sequence[E]) -> Sequence[E]:
         """Grant all that was denied last, where none of that helps alone: what has to be settled then.
@@ -72,7 +72,7 @@ class _Search(Generic[E]):
         Programs of several processes go on after the first has failed, to the next that fails: gzip needs
         unlinkat, fchmod and utimensat at its end. With these granted it passes, and nothing else is left.
         """
-        tail = self._open(suspects)[-ENDS_WITHIN:]
+        tail = self._open(self._in_what_failed(run, suspects))[-ENDS_WITHIN:]
         after = self._inquiry.outcome(self._needed.union(tail))
         if after.passes:
             self._base = self._needed.union(tail)
@@ -82,19 +82,27 @@ class _Search(Generic[E]):
     def _open(self, suspects: Sequence[E]) -> list[E]:
         return [each for each in suspects if each in self._base - self._needed]
 
+    def _in_what_failed(self, run: Outcome[E], suspects: Sequence[E]) -> Sequence[E]:
+        """The suspects that were denied to what failed first; all where nobody knows."""
+        return [each for each in run.fatal if each in suspects] or suspects
+
     def _grant_culprit(self, run: Outcome[E], suspects: Sequence[E]) -> bool:
         """Grant the one suspect with which the program gets further; False when no likely one is it."""
-        for culprit in self._beliefs.by_guilt(suspects[-ENDS_WITHIN:])[:_SUSPECTS]:
+        likeliest = suspects if run.fatal else suspects[-ENDS_WITHIN:]
+        for culprit in self._beliefs.by_guilt(run, likeliest)[:_SUSPECTS]:
             after = self._inquiry.outcome(self._needed | {culprit})
             if went_on(run, after):
-                self._beliefs.died_of(culprit, suspects)
+                among = self._in_what_failed(run, suspects)
+                self._beliefs.died_of(culprit, among if culprit in among else suspects)
                 self._needed |= {culprit}
                 return True
+            self._beliefs.tried[culprit] += 1
         return False
 
-    def _settle(self, suspects: Sequence[E]) -> None:
+    def _settle(self, suspects: Sequence[E], failed: Outcome[E]) -> None:
         """Take the group least likely to be needed away from `base`, or find what of it is needed."""
-        order = sorted(self._inquiry.in_order(suspects), key=self._beliefs.needed)
+        by_belief = sorted(self._inquiry.in_order(suspects), key=self._beliefs.needed)
+        order = self._least_guilty_first(by_belief, failed)
         group = order[: group_size([self._beliefs.needed(element) for element in order])]
         run = self._inquiry.outcome(self._base - frozenset(group))
         if run.passes:
@@ -103,27 +111,40 @@ class _Search(Generic[E]):
         guilty = [each for each in run.denied or () if each in group]
         # What was not attempted did no harm; what was denied is searched, unless nothing of ours was.
         group = [each for each in group if each in guilty] or group
-        self._decide(*self._narrow(group))
+        self._decide(*self._narrow(group, run))
 
-    def _narrow(self, suspects: Sequence[E]) -> tuple[Sequence[E], Sequence[E]]:
-        """Which of these `base` cannot do without: what can go, and the one.
+    def _narrow(self, suspects: Sequence[E], run: Outcome[E]) -> tuple[Sequence[E], Sequence[E]]:
+        """Which of these `base` cannot do without, as `run` has shown: what can go, and the one.
 
         Halves like `split`, but of a half that fails only what was denied is searched on. The others were
         not attempted, so the run would have been the same with them granted.
         """
         dropped: list[E] = []
+        suspects = self._least_guilty_first(suspects, run)
         while len(suspects) > 1:
-            least = max(1, len(suspects) // 3)
-            size = half([self._beliefs.needed(element) for element in suspects])
-            size = min(max(size, least), len(suspects) - least)
+            size = self._size(suspects, run)
             first, second = suspects[:size], suspects[size:]
-            run = self._inquiry.outcome(self._base - frozenset(dropped) - frozenset(first))
-            if run.passes:
+            after = self._inquiry.outcome(self._base - frozenset(dropped) - frozenset(first))
+            if after.passes:
                 dropped += first
                 suspects = second
             else:
-                suspects = [each for each in first if each in (run.denied or ())] or first
+                run = after
+                guilty = [each for each in first if each in (run.denied or ())]
+                suspects = self._least_guilty_first(guilty or first, run)
         return dropped, suspects
+
+    def _least_guilty_first(self, suspects: Sequence[E], run: Outcome[E]) -> Sequence[E]:
+        return self._beliefs.by_guilt(run, suspects)[::-1] if run.fatal else suspects
+
+    def _size(self, suspects: Sequence[E], run: Outcome[E]) -> int:
+        """How many to take away: half the guilt, where it is known what failed first."""
+        if run.fatal:
+            guilt = [self._beliefs.guilt(element, run) for element in suspects]
+            return half([each / sum(guilt) for each in guilt])
+        least = max(1, len(suspects) // 3)
+        size = half([self._beliefs.needed(element) for element in suspects])
+        return min(max(size, least), len(suspects) - least)
 
     def _split(self, suspects: Sequence[E]) -> None:
         """Find one more needed element without trust in denials; the suspects are given up last."""

@@ -74,11 +74,13 @@ class Footprints(Generic[E]):
     def _scope(self, granted: frozenset[E], outcome: Outcome[E]) -> frozenset[E]:
         if not self._deterministic:
             return self._universe
+        denied = None if outcome.denied is None else self._universe.intersection(outcome.denied)
+        if not outcome.passes and denied is not None and not denied:
+            # It failed for another reason, which nobody knows.
+            return self._universe
         if outcome.attempted is not None:
             return (outcome.attempted & self._universe) | self._blind
-        if outcome.denied is not None and (outcome.passes or self._universe.intersection(outcome.denied)):
-            return granted | (self._universe & frozenset(outcome.denied)) | self._blind
-        return self._universe
+        return self._universe if denied is None else granted | denied | self._blind
 
     def _mask(self, elements: frozenset[E]) -> int:
         return sum(map(self._bit.__getitem__, elements))

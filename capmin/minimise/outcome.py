@@ -19,6 +19,9 @@ class Outcome(Generic[E]):
         died).
         went_through: whether it attempted whatever passing runs do: then it hardly died on the way.
         ordered: whether the order of `denied` is that of the program, and would be the same another time.
+        fatal: what that part of the run was denied which failed first, in the same order; empty where nobody
+            knows.
+        tolerated: what parts of the run were denied that ended well.
         times: how often each of `denied` was attempted, where that was counted.
         ending: how a failing run ended and what it said, to be compared; None where it said nothing.
         evident: whether a failure shows by itself what it is of, so that it is no matter of chance.
@@ -31,6 +34,8 @@ class Outcome(Generic[E]):
     ended_normally: bool = False
     went_through: bool = False
     ordered: bool = True
+    fatal: tuple[E, ...] = ()
+    tolerated: frozenset[E] = frozenset()
     times: Mapping[E, int] = field(default_factory=dict)
     ending: Hashable = None
     evident: bool = False

@@ -58,7 +58,7 @@ class _Share(Generic[E]):
             return group
         guilty = [element for element in outcome.denied or () if element in group]
         if guilty and not outcome.ended_normally:
-            self._died(guilty)
+            self._died(outcome, guilty)
         else:
             self._fell_short(guilty or group)
         return ()
@@ -69,7 +69,7 @@ class _Share(Generic[E]):
         self._group = []
         return given
 
-    def _died(self, guilty: Sequence[E]) -> None:
+    def _died(self, outcome: Outcome[E], guilty: Sequence[E]) -> None:
         """Grant the likeliest culprit; take back the one before, when it did not help."""
         denied = frozenset(guilty)
         if self._guess is not None and denied <= self._denied:
@@ -78,7 +78,7 @@ class _Share(Generic[E]):
             self._beliefs.gone_past.add(self._guess)
         elif self._guess is not None:
             self._beliefs.gone_past.update(self._denied & denied)
-        culprit = self._beliefs.by_guilt(guilty)[0]
+        culprit = self._beliefs.by_guilt(outcome, guilty)[0]
         self._beliefs.died_of(culprit, guilty)
         self._denied, self._guess = denied, culprit
         self.needed.append(culprit)

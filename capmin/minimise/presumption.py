@@ -129,14 +129,18 @@ def gets_further(before: Outcome[E], after: Outcome[E]) -> bool:
     """Whether what `before` died of did not stop `after`: it ends, or is denied what is new.
 
     One new denial far from the end is the next step of the same detour: a shell that is granted geteuid asks
-    for getegid, and dies of dup2 as before. Where a run says the same as before, so is every new denial but
-    the very last, in two of three cases: NSS, granted socket, tries to connect, and finds no user either.
+    for getegid, and dies of dup2 as before. So it is wherever a run says the same as before (NSS, granted
+    socket, tries to connect, and finds no user either), unless it leaves off something else in return: cp,
+    granted setxattr, does not try chmod any more, but removexattr.
     """
     if after.passes or (after.ended_normally and not before.ended_normally):
         return True
     denied = after.denied or ()
     new = frozenset(denied).difference(before.denied or ())
-    return len(new) > 1 or not new.isdisjoint(denied[-1 if _says_the_same(before, after) else -ENDS_WITHIN :])
+    gone = frozenset(before.denied or ()).difference(denied)
+    return len(new) > 1 or (
+        not new.isdisjoint(denied[-ENDS_WITHIN:]) and (not _says_the_same(before, after) or len(gone) > 1)
+    )
 
 
 def went_on(before: Outcome[E], after: Outcome[E]) -> bool:

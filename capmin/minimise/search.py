@@ -11,9 +11,6 @@ from capmin.minimise.inquiry import Inquiry
 from capmin.minimise.outcome import Ask, E, Minimum, Outcome
 from capmin.minimise.parallel import parallel
 
-CERTIFY_ONLY = "certify-only"
-"""The name of the algorithm that leaves everything to the certificate."""
-
 # Searched in shares a program takes twice as many trials as from below: fewer workers than this gain no time.
 _MANY = 4
 
@@ -26,6 +23,7 @@ def minimise(
     ask: Ask[E],
     *,
     algorithm: str = "auto",
+    found: Iterable[E] | None = None,
     prior: Callable[[E], float] | None = None,
     executor: Executor | None = None,
     workers: int = 1,
@@ -52,6 +50,8 @@ def minimise(
         ask: the oracle: what happens with just these candidates. What it raises is passed on untouched. It
             must be thread-safe when there is an executor.
         algorithm: a key of `ALGORITHMS`, or "auto" to choose by what the outcomes tell.
+        found: a set that passes and is believed to be minimal: only the certificate is wanted. The other
+            candidates are what earlier runs had besides.
         prior: how probable it is that an element is needed. Changes the cost, never the answer's validity.
         executor: where the questions of one round run side by side.
         workers: how many of them at once.
@@ -93,17 +93,11 @@ def minimise(
     )
     if try_empty_first and inquiry.passes(frozenset()):
         return certify(inquiry, frozenset(), standard)
-    return certify(inquiry, _choose(algorithm, inquiry)(inquiry), standard)
-
-
-def _keep_all(inquiry: Inquiry[E]) -> frozenset[E]:
-    """What is believed to be minimal already: only the certificate is wanted."""
-    return inquiry.everything
+    passing = _choose(algorithm, inquiry)(inquiry) if found is None else frozenset(found)
+    return certify(inquiry, passing, standard)
 
 
 def _choose(algorithm: str, inquiry: Inquiry[E]) -> Algorithm[E]:
-    if algorithm == CERTIFY_ONLY:
-        return _keep_all
     if algorithm != "auto":
         return ALGORITHMS[algorithm]
     if inquiry.denials_known and inquiry.workers < _MANY:

@@ -17,15 +17,18 @@ from capmin.observation import used_syscalls
 from capmin.oracle import Oracle, lacking
 from capmin.phases.plan import Plan, Proofs, Watcher
 from capmin.phases.reading import (
+    attempted,
     denied_in_order,
     denied_times,
     ended_by_itself,
     ending,
+    failed_first,
     in_hindsight,
     is_clean,
     is_one_program,
     lacks,
     reached_its_end,
+    tolerated,
 )
 from capmin.priors import LearnPrior, Prior, remembering, syscall_prior
 from capmin.privileges import Privilege, Syscall
@@ -44,6 +47,10 @@ _TOLD = ("capabilities", "alternatives", "syscalls", "certify")
 
 _FALSE_FAILURE = 0.01
 """How probable it may be that several failures in a row are all false, where one more would be dear."""
+
+
+_SELDOM = 200
+"""Calls made no more often than this are watched where they are granted: each time costs some 10 us."""
 
 
 class Storm(Exception):
@@ -175,8 +182,15 @@ class Bench:
         return self.oracle.ask(
             grant,
             phase=phase,
-            adapt=lambda stage: replace(stage, observe=observe, observe_capabilities=traced),
+            adapt=lambda stage: replace(
+                stage, observe=observe, observe_capabilities=traced, watched=self.watched
+            ),
         )
+
+    @property
+    def watched(self) -> frozenset[Syscall]:
+        """The calls that are to be seen where they are granted, too."""
+        return frozenset(name for name, times in (self.uses or {}).items() if times <= _SELDOM)
 
     def traces(self, phase: str) -> bool:
         """Whether all capabilities that are denied in a phase are seen."""
@@ -213,17 +227,27 @@ class Bench:
         else:
             # With what is no candidate any more: how much came after a denial tells how it ended.
             denied = denied_in_order(launch)
+        failed = failed_first(launch, self._usual_ends())
         return Outcome(
             passes=self._counts_as_pass(trial),
             denied=denied,
             ended_normally=reached_its_end(launch),
             went_through=self._went_through(trial, denied),
             ordered=ended_by_itself(launch) and is_one_program(launch),
+            fatal=() if failed is None else failed.denied,
+            tolerated=tolerated(launch),
             times=denied_times(launch),
-            ending=ending(launch),
+            ending=ending(launch, failed),
             evident=bool(storming),
+            attempted=attempted(trial) if self.flake_rate == 0.0 else None,
             trial=trial.number,
         )
+
+    def _usual_ends(self) -> frozenset[tuple[str, int | None]]:
+        """The programs and exit codes that are seen in passing launches."""
+        passing = (trial for trial in self.oracle.trials if trial.verdict is Verdict.WORKS)
+        ends = (end for trial in passing for launch in trial.launches for end in launch.ends)
+        return frozenset((end.program, end.code) for end in ends)
 
     def _went_through(self, trial: Trial, denied: Sequence[Privilege] | None) -> bool:
         """Whether nothing was cut short: all that passing launches were seen to use was attempted."""
@@ -237,12 +261,13 @@ class Bench:
         A grant that has not passed as often as it must is not known to pass.
         """
         candidates = tuple(elements)
+        everything = self._with(candidates)
         fixed = self.best.without(frozenset(candidates))
         told = [
             trial
             for trial in self._told()
             if trial.grant.without(frozenset(candidates)) == fixed
-            and trial.grant.privileges <= self.best.privileges
+            and trial.grant.privileges <= everything.privileges
         ]
         passed = Counter(trial.grant for trial in told if self._counts_as_pass(trial))
         return [
@@ -250,6 +275,10 @@ class Bench:
             for trial in told
             if not self._counts_as_pass(trial) or passed[trial.grant] >= self.passes
         ]
+
+    def _with(self, candidates: Iterable[Privilege]) -> Grant:
+        """The best grant with all of these; system calls only where it has a set of them."""
+        return self.best.adding(frozenset(candidates))
 
     def tells(self, trial: Trial) -> bool:
         """Whether a trial is about what is needed; so is an observation that let through nothing more."""
@@ -269,6 +298,7 @@ class Bench:
         *,
         phase: str,
         algorithm: str | None = None,
+        found: Iterable[Privilege] | None = None,
         prior: Prior | None = None,
         prove: bool = False,
         try_empty_first: bool = False,
@@ -280,10 +310,10 @@ class Bench:
             Storm: an earlier pass was none. What is to be granted again is pinned.
         """
         candidates = tuple(elements)
-        base = self.best
+        base, everything = self.best, self._with(candidates)
 
         def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
-            trial = self.try_grant(base.without(frozenset(candidates) - configuration), phase)
+            trial = self.try_grant(everything.without(frozenset(candidates) - configuration), phase)
             self._look_for_false_passes(trial, base)
             return self.outcome(trial, candidates)
 
@@ -291,6 +321,7 @@ class Bench:
             candidates,
             ask,
             algorithm=algorithm or self.plan.algorithm,
+            found=found,
             prior=prior,
             executor=self.executor,
             workers=self.plan.workers,

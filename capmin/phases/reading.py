@@ -9,11 +9,11 @@ from dataclasses import replace
 from capmin.oracle import lacking
 from capmin.privileges import Capability, Privilege, Syscall
 from capmin.privileges.capability import CAPABILITIES
-from capmin.trial import Launch, Trial, Verdict
+from capmin.trial import End, Launch, Trial, Verdict
 
-_WORD = re.compile(r"(?<!\S)[^\s\d]+(?!\S)")
+_WORD = re.compile(r"(?<!\S)(?!\S*[a-z][A-Z])[^\s\d]+(?!\S)")
 
-_LAST_LINES = 50
+_FEW_LINES, _RECURS = 8, 3
 
 
 def is_clean(trial: Trial) -> bool:
@@ -66,16 +66,22 @@ def is_one_program(launch: Launch) -> bool:
     return len({denial.program for denial in launch.denials or ()}) <= 1
 
 
-def ending(launch: Launch) -> Hashable:
-    """How a launch ended and what it said, to be compared with another; None where it said nothing.
+def ending(launch: Launch, failed: End | None) -> Hashable:
+    """How a launch ended, what failed first, and what was said; None where nothing was said.
 
-    Words with a digit differ from launch to launch (times, process ids, addresses), and so does the order in
-    which several processes write.
+    Words with a digit, or with a capital inside, differ from launch to launch (times, process ids, addresses,
+    the names of temporary files), and so does the order in which several processes write. Of many lines some
+    more or less come of chance: rsync complains of each file, until one of its processes ends the others.
     """
-    lines = [" ".join(_WORD.findall(line)) for line in launch.output.splitlines()[-_LAST_LINES:]]
+    lines = [_WORD.findall(line) for line in launch.output.splitlines()]
     if not any(lines):
         return None
-    return (launch.exit_code, launch.service_exit_code, launch.timed_out, *sorted(lines))
+    program = None if failed is None else failed.program
+    how = (launch.exit_code, launch.service_exit_code, launch.timed_out, program)
+    if len(lines) <= _FEW_LINES:
+        return (*how, *sorted(map(" ".join, lines)))
+    words = Counter(word for line in lines for word in frozenset(line))
+    return (*how, frozenset(word for word, times in words.items() if times >= _RECURS))
 
 
 def denied_privileges(trials: Iterable[Trial]) -> frozenset[Privilege]:
@@ -90,6 +96,35 @@ def denied_in_order(launch: Launch) -> tuple[Privilege, ...] | None:
     if launch.denials is None:
         return None
     return tuple(reversed(dict.fromkeys(denial.privilege for denial in reversed(launch.denials))))
+
+
+def failed_first(launch: Launch, usual: AbstractSet[tuple[str, int | None]]) -> End | None:
+    """The process whose end was the first that is not usual; None where there is none.
+
+    ``usual`` are programs and exit codes as they are seen in passing launches.
+    """
+    ends = (end for end in launch.ends if end.denied and end.code != 0)
+    return next((end for end in ends if (end.program, end.code) not in usual), None)
+
+
+def tolerated(launch: Launch) -> frozenset[Syscall]:
+    """What processes were denied that ended well all the same."""
+    return frozenset(name for end in launch.ends if end.code == 0 for name in end.denied)
+
+
+def attempted(trial: Trial) -> frozenset[Privilege] | None:
+    """All that may have mattered to a trial that fails; None where nobody knows.
+
+    What is granted and was not watched counts as attempted, capabilities among it. A trial that passes is
+    taken for what it was granted: it may have been by chance that it did not come to a call, and then that
+    would be dropped.
+    """
+    launch = trial.launches[-1]
+    granted = trial.grant.syscalls
+    if trial.verdict is Verdict.WORKS or granted is None or launch.attempts is None or launch.refused:
+        return None
+    unseen = (granted - launch.watched) | trial.grant.capabilities
+    return unseen.union(attempt.privilege for attempt in launch.attempts)
 
 
 def denied_times(launch: Launch) -> dict[Privilege, int]:

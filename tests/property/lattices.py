@@ -36,8 +36,14 @@ def programs(draw: st.DrawFn, steps: st.SearchStrategy[Step], flake_rate: float 
     return Program(steps=script, error_paths=paths, flake_rate=flake_rate)
 
 
-def oracle(program: Program, *, denials: bool = True, attempts: bool = False, seed: int = 0) -> Oracle:
-    """Ask the program; the number of the question makes false failures differ."""
+def oracle(
+    program: Program, *, denials: bool = True, attempts: bool = False, ends: int = 0, seed: int = 0
+) -> Oracle:
+    """Ask the program; the number of the question makes false failures differ.
+
+    What failed first is told to have been denied each ``ends``-th denial only, right or wrong, and all of
+    them to have been tolerated; 0: that is not known.
+    """
     asked = 0
 
     def ask(configuration: frozenset[str]) -> Outcome[str]:
@@ -45,9 +51,12 @@ def oracle(program: Program, *, denials: bool = True, attempts: bool = False, se
         asked += 1
         run = program.run(configuration, seed=seed * 1_000_003 + asked)
         absent = dict.fromkeys(each for each in reversed(run.attempts) if each not in configuration)
+        denied = tuple(reversed(absent))
         return Outcome(
             passes=run.passes,
-            denied=tuple(reversed(absent)) if denials else None,
+            denied=denied if denials else None,
+            fatal=denied[::ends] if ends and not run.passes else (),
+            tolerated=frozenset(denied),
             ended_normally=run.ended_normally,
             attempted=frozenset(run.attempts) if attempts else None,
             trial=asked,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capmin.engines.simulated_program import Program
-from capmin.minimise import ALGORITHMS, CERTIFY_ONLY, minimise
+from capmin.minimise import ALGORITHMS, Outcome, minimise
 from tests.property.lattices import (
     ELEMENTS,
     EVERYTHING,
@@ -91,8 +91,38 @@ def test_presumptions_hold_for_programs_without_alternatives_and_traps(program: 
 @unhurried
 @given(program=programs(any_steps))
 def test_answers_that_are_only_left_to_be_proven(program: Program) -> None:
-    minimum = minimise(ELEMENTS, oracle(program), algorithm=CERTIFY_ONLY)
+    minimum = minimise(ELEMENTS, oracle(program), found=ELEMENTS)
     assert one_minimal(program, minimum.kept)
+
+
+@unhurried
+@given(program=programs(any_steps), ends=st.integers(-3, 3), attempts=st.booleans(), odds=st.floats(0, 1))
+def test_what_is_told_of_ends_and_believed_beforehand_changes_the_cost_only(
+    program: Program,
+    ends: int,
+    attempts: bool,  # noqa: FBT001
+    odds: float,
+) -> None:
+    ask = oracle(program, ends=ends, attempts=attempts)
+    known = [(EVERYTHING, ask(EVERYTHING))]
+    minimum = minimise(ELEMENTS, ask, known=known, prior=lambda element: odds * ELEMENTS.index(element) / 7)
+    assert one_minimal(program, minimum.kept)
+
+
+@unhurried
+@given(program=programs(any_steps), attempts=st.booleans())
+def test_an_answer_proven_among_what_was_dropped_is_one_minimal(program: Program, attempts: bool) -> None:  # noqa: FBT001
+    ask = oracle(program, attempts=attempts)
+    seen: list[tuple[frozenset[str], Outcome[str]]] = []
+
+    def noting(configuration: frozenset[str]) -> Outcome[str]:
+        seen.append((configuration, ask(configuration)))
+        return seen[-1][1]
+
+    found = minimise(ELEMENTS, noting).kept
+    again = minimise(ELEMENTS, ask, found=found, known=seen)
+    assert one_minimal(program, again.kept)
+    assert not attempts or again.queries == 0
 
 
 @unhurried

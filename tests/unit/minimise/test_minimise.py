@@ -7,6 +7,7 @@ import pytest
 from capmin.minimise import ALGORITHMS, MAX_REPEATS, Outcome, alternatives, minimise
 
 EVERYTHING = frozenset("abcdefgh")
+PASSES: Outcome[str] = Outcome(passes=True, denied=())
 
 
 def needs(*elements: str) -> "Oracle":
@@ -111,3 +112,59 @@ def test_override_or_read_search_are_two_answers() -> None:
     found = alternatives(universe, ask, cost=risks.__getitem__, limit=10, budget=100)
     assert found.sets == (frozenset({"CAP_DAC_READ_SEARCH"}), frozenset({"CAP_DAC_OVERRIDE"}))
     assert found.complete
+
+
+def test_a_failure_proves_for_all_that_grant_what_it_attempted() -> None:
+    """It had ``h`` besides, and died before it came to that."""
+    asked = needs("a", "b")
+    died: Outcome[str] = Outcome(passes=False, denied=("a",), attempted=frozenset("a"))
+    minimum = minimise("abh", asked, found="ab", known=[(frozenset("bh"), died), (frozenset("ab"), PASSES)])
+    assert minimum.proofs.keys() == {"a", "b"}
+    assert asked.asked == [frozenset("a")]
+
+
+def test_a_failure_that_was_denied_nothing_proves_for_nothing_else() -> None:
+    died: Outcome[str] = Outcome(passes=False, denied=(), attempted=frozenset())
+    minimum = minimise("ab", needs("a"), known=[(frozenset("b"), died), (frozenset("ab"), PASSES)])
+    assert minimum.kept == {"a"}
+
+
+def test_what_is_doubted_goes_at_once() -> None:
+    asked = needs("a")
+    minimum = minimise("abcd", asked, found="abcd", prior=lambda element: 0.9 if element == "a" else 0.1)
+    assert minimum.kept == {"a"}
+    assert asked.asked[0] == {"a"}
+
+
+def test_the_last_denial_of_what_failed_first_is_granted_first() -> None:
+    """Another program came to ``c`` and ``d`` meanwhile; ``b`` was denied to one that ended well."""
+
+    def ask(configuration: frozenset[str]) -> Outcome[str]:
+        asked.append(configuration)
+        passes = "a" in configuration
+        return Outcome(
+            passes=passes,
+            denied=tuple(each for each in "abcd" if each not in configuration),
+            fatal=() if passes else ("b", "a"),
+            tolerated=frozenset("b"),
+        )
+
+    asked: list[frozenset[str]] = []
+    everything = frozenset("abcd")
+    assert minimise("abcd", ask, known=[(everything, ask(everything))]).kept == {"a"}
+    assert asked[1:] == [frozenset(), frozenset("a")]
+
+
+def test_what_follows_the_fatal_denial_was_never_called_before() -> None:
+    """``x`` is no candidate: a program that was granted all did not call it."""
+    asked: list[frozenset[str]] = []
+
+    def ask(configuration: frozenset[str]) -> Outcome[str]:
+        asked.append(configuration)
+        passes = "a" in configuration
+        denied = tuple(each for each in "axbc" if each not in configuration)
+        return Outcome(passes=passes, denied=denied, fatal=() if passes else denied)
+
+    everything = frozenset("abc")
+    assert minimise("abc", ask, known=[(everything, ask(everything))]).kept == {"a"}
+    assert asked[1:] == [frozenset(), frozenset("a")]
