@@ -8,9 +8,9 @@ from capmin.engines import LaunchSpec, Observe
 from capmin.errors import EngineError
 from capmin.grant import Grant
 from capmin.observe.seccomp_notify import Decide
-from capmin.privileges import Syscall
+from capmin.privileges import Capability, Syscall
 from capmin.privileges.syscall import table
-from capmin.seccomp import Action, Rule, SeccompProfile, denial_errno, docker_default, profile_for
+from capmin.seccomp import FLOOR, Action, Rule, SeccompProfile, denial_errno, docker_default, profile_for
 
 _OF_PROCESSES = frozenset({Syscall("execve"), Syscall("exit_group")})
 
@@ -26,6 +26,14 @@ class Filter:
 def observes(spec: LaunchSpec) -> bool:
     """Whether the launch needs a listener: a given profile is launched to the letter, unobserved."""
     return spec.observe is not Observe.NOTHING and spec.seccomp_profile is None
+
+
+def watchable(capabilities: frozenset[Capability], architecture: str) -> frozenset[Syscall]:
+    """What can be watched where it is granted: what is allowed without conditions, above the floor.
+
+    Of the floor runc refuses to notify write (libcontainer/seccomp), and nobody needs to know of the rest.
+    """
+    return docker_default(capabilities, architecture).allowed_always & table(architecture).keys() - FLOOR
 
 
 def filter_for(spec: LaunchSpec, grant: Grant, architecture: str, listener_path: Path | None) -> Filter:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from capmin.engines import Container, EngineOptions, Image, LaunchSpec, Volume
 from capmin.engines._process import run
-from capmin.engines.filtering import filter_for, observes
+from capmin.engines.filtering import filter_for, observes, watchable
 from capmin.engines.fostering import Fostering
 from capmin.engines.never_started import NeverStarted
 from capmin.engines.oci_spec import Host
@@ -90,7 +90,7 @@ class RuncEngine:
         return docker_default(capabilities, self.architecture).allowed & table(self.architecture).keys()
 
     def watchable(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
-        return docker_default(capabilities, self.architecture).allowed_always
+        return watchable(capabilities, self.architecture)
 
     def image(self, reference: str) -> Image:
         return self._images.image(reference)

@@ -14,7 +14,7 @@ from capmin.engines.rootfs import RootfsCache
 from capmin.errors import EngineError
 from capmin.grant import Grant
 from capmin.privileges.capability import DOCKER_DEFAULT
-from capmin.trial import Attempt, Granted
+from capmin.trial import Attempt, End, Granted
 from tests.conftest import Engines, missing
 from tests.contract.images import Configuration, archive, contract_image
 from tests.contract.remains import remains
@@ -32,6 +32,7 @@ class Ended:
     exit: Exit
     output: str
     attempts: tuple[Attempt, ...] | None
+    ends: tuple[End, ...]
     granted: Granted | None
 
 
@@ -63,6 +64,7 @@ class Bench:
                 exit=ended,
                 output=container.output(),
                 attempts=container.attempts(),
+                ends=container.ends(),
                 granted=container.granted(),
             )
 

@@ -21,7 +21,7 @@ from capmin.engines.docker.faults import DaemonFault, daemon_faults
 from capmin.engines.docker.leftovers import remove_of_the_dead
 from capmin.engines.docker.loading import find
 from capmin.engines.docker.owner import Owner, labels
-from capmin.engines.filtering import filter_for, observes
+from capmin.engines.filtering import filter_for, observes, watchable
 from capmin.engines.keeper import STEPS
 from capmin.engines.never_started import NeverStarted
 from capmin.engines.state import StateDirectory
@@ -92,7 +92,7 @@ class DockerEngine:
         return docker_default(capabilities, self.architecture).allowed & table(self.architecture).keys()
 
     def watchable(self, capabilities: frozenset[Capability]) -> frozenset[Syscall]:
-        return docker_default(capabilities, self.architecture).allowed_always
+        return watchable(capabilities, self.architecture)
 
     def image(self, reference: str) -> Image:
         return find(self._daemon, reference, self._options.cache_dir)
