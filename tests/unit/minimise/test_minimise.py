@@ -168,3 +168,22 @@ def test_what_follows_the_fatal_denial_was_never_called_before() -> None:
     everything = frozenset("abc")
     assert minimise("abc", ask, known=[(everything, ask(everything))]).kept == {"a"}
     assert asked[1:] == [frozenset(), frozenset("a")]
+
+
+@pytest.mark.parametrize(("tolerated", "looks"), [("", 1), ("a", 2)])
+def test_a_failure_that_nobody_expected_is_seen_twice_unless_its_end_explains_it(
+    tolerated: str, looks: int
+) -> None:
+    def ask(configuration: frozenset[str]) -> Outcome[str]:
+        passes = "a" in configuration
+        return Outcome(
+            passes=passes,
+            denied=() if passes else ("a", "z"),
+            fatal=() if passes else ("a", "z"),
+            tolerated=frozenset(tolerated),
+        )
+
+    minimum = minimise(
+        "a", ask, found="a", known=[(frozenset("a"), PASSES)], prior=lambda _: 0.1, steady=False
+    )
+    assert len(minimum.proofs["a"].failures) == looks
