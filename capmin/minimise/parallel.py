@@ -20,7 +20,7 @@ def parallel(inquiry: Inquiry[E]) -> frozenset[E]:
     Invariant: `base` has passed, except for what the last round merged. Each worker asks `base` without a
     group of its own share. Groups that pass one by one need not pass together (alternatives, traps), so
     after a merge the new `base` is asked as well, in the next round, beside the questions that already rely
-    on it; when it fails, that round is void and the groups are merged one at a time, in canonical order.
+    on it; when it fails, that round is void, and the next finds the one element for want of which it did.
     Rounds are synchronous and shares are cut in canonical order, so timing changes nothing.
     """
     return _Rounds(inquiry).run()
@@ -133,7 +133,7 @@ class _Rounds(Generic[E]):
         asked = canary + [merged.difference(share.group()) for share in active]
         outcomes = self._inquiry.outcomes(asked + self._from_below(self._inquiry.workers - len(asked)))
         if canary and not outcomes[0].passes:
-            self._merge_one_by_one()
+            self._reconcile(merged, outcomes[0])
             return
         self._base = merged
         answers = zip(active, outcomes[len(canary) : len(asked)], strict=True)
@@ -145,7 +145,8 @@ class _Rounds(Generic[E]):
     def _from_below(self, spare: int) -> list[frozenset[E]]:
         """For workers without work: what is found so far without one of it, which may become a proof."""
         needed = self._needed()
-        without = (needed - {element} for element in self._inquiry.in_order(needed))
+        doubtful_first = sorted(self._inquiry.in_order(needed), key=self._beliefs.needed)
+        without = (needed - {element} for element in doubtful_first)
         return [each for each in (needed, *without) if self._inquiry.recall(each) is None][:spare]
 
     def _needed(self) -> frozenset[E]:
@@ -160,8 +161,28 @@ class _Rounds(Generic[E]):
                 self._shares[idle] = self._share(longest.take_half())
                 self._shares[idle].needed += needed
 
-    def _merge_one_by_one(self) -> None:
-        for group in self._merged:
-            if self._inquiry.passes(self._base.difference(group)):
-                self._base = self._base.difference(group)
-        self._merged = []
+    def _reconcile(self, merged: frozenset[E], failed: Outcome[E]) -> None:
+        """Take away what goes together of groups that do not, as `failed` tells: it had but `merged`.
+
+        Mostly two of their elements stand in for each other, or one is a trap without another. Then either of
+        the two is all that was missed, and is among what was denied.
+        """
+        missed = [each for each in failed.denied or () if each in self._base - merged]
+        suspects = self._beliefs.by_guilt(failed, missed)[: self._inquiry.workers]
+        outcomes = self._inquiry.outcomes([merged | {suspect} for suspect in suspects])
+        for suspect, outcome in zip(suspects, outcomes, strict=True):
+            if outcome.passes:
+                self._base = merged | {suspect}
+                self._merged = []
+                self._shares[0].needed.append(suspect)
+                return
+        self._merge_some()
+
+    def _merge_some(self) -> None:
+        """Merge as many groups as go together, in canonical order; the next one is searched again."""
+        fewer = [self._base.difference(*self._merged[:count]) for count in range(1, len(self._merged))]
+        outcomes = self._inquiry.outcomes(fewer)
+        count = max((number for number, each in enumerate(outcomes, start=1) if each.passes), default=0)
+        self._base = self._base.difference(*self._merged[:count])
+        self._shares[0].undecided += self._merged[count]
+        self._merged = self._merged[count + 1 :]
