@@ -23,7 +23,7 @@ default; ``table`` has both.
 
 With `--priors default` the priors come from the file that ships with capmin. Where the corpus searched is
 the one they were learnt from, the application at hand is left out of the counts, all its workloads
-together.
+together. `loupe` makes a corpus of applications that nothing was learnt from.
 """
 
 import argparse
