@@ -122,10 +122,12 @@ class Campaign:
             BudgetSpent: stopped early.
             EngineError: the engine is broken.
         """
-        if self.findings.holds:
+        findings = self.findings
+        if findings.holds:
             return False
         with naming_undecided(self._bench, in_doubt=True):
-            if not reconsider(self._bench):
+            failed = len(findings.confirmations) - findings.confirmed
+            if not reconsider(self._bench, failed=failed):
                 return False
             certify(self._bench)
         return True

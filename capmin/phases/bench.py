@@ -74,6 +74,8 @@ class Bench:
             failed before, and a failure that is hard to explain is the second.
         passes: how many launches in a row have to pass for a grant to pass. More than one where a test
             passed by chance before.
+        false_passes: whether an answer failed more often than all granted does, which is no chance: then
+            what it passed before was.
         pinned: what a search was begun again for, as it storms when it is denied.
         minimum: the answer proven so far.
         presumed: what the search for system calls has proven meanwhile, where presumed proofs will do.
@@ -98,6 +100,7 @@ class Bench:
     observed: frozenset[Syscall] | None = None
     recalled: bool = False
     passes: int = 1
+    false_passes: bool = False
     pinned: frozenset[Privilege] = frozenset()
     minimum: Minimum[Privilege] | None = None
     presumed: Minimum[Privilege] | None = None
@@ -133,9 +136,11 @@ class Bench:
     def is_belied(self) -> bool:
         """Whether the same grant has passed and failed, though the tests are taken for steady.
 
-        Where it is passes that are false that is no wonder, once the runs with everything granted say so.
+        Where it is passes that are false that is no wonder, once the runs with everything granted say so, or
+        how often an answer failed.
         """
-        if self.flake_rate > 0.0 or (self.passes > 1 and self._runs >= self._runs_that_tell):
+        passes_are_false = self.false_passes or (self.passes > 1 and self._runs >= self._runs_that_tell)
+        if self.flake_rate > 0.0 or passes_are_false:
             return False
         told = self._told()
         passed = {trial.grant for trial in told if self._counts_as_pass(trial)}
@@ -284,6 +289,9 @@ class Bench:
         """Whether a trial is about what is needed; so is an observation that let through nothing more."""
         if trial.phase == "observe":
             return trial.grant.syscalls is not None and self.passes == 1 and not used_syscalls(trial)
+        if trial.phase == "doubt":
+            # Once what the answer was denied is granted again, that it failed is held against it.
+            return self.passes > 1 and not self._counts_as_pass(trial)
         return trial.phase in _TOLD
 
     def _told(self) -> list[Trial]:

@@ -1,8 +1,9 @@
 """Launch the answer as it was written; where it does not hold, take back what made it fail."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import comb
 
 from capmin.engines import Engine
 from capmin.grant import Grant
@@ -48,8 +49,8 @@ def _launch(oracle: Oracle, engine: Engine, scenario: Scenario, stage: Stage, gr
     return launch
 
 
-def reconsider(bench: Bench) -> bool:
-    """Find out why the answer failed, and go back accordingly; False where nothing can be done.
+def reconsider(bench: Bench, *, failed: int) -> bool:
+    """Find out why the answer ``failed`` so often, and go back accordingly; False where nothing can be done.
 
     Either the tests fail now and then with everything granted, too: then all has to be proven again at their
     rate. Or something passed by chance without a privilege that it needs: then what the answer was denied is
@@ -66,18 +67,33 @@ def reconsider(bench: Bench) -> bool:
         if bench.flake_rate > 0.0:
             _log.warning("the tests fail now and then for no reason: proving again")
             return True
-    failed = _fails_again(bench)
-    if failed is not None:
-        return _readmit(bench, bench.baseline.grant, failed)
+    doubted = _launch_until_it_fails(bench)
+    if not is_clean(doubted[-1]):
+        chance = _chance(failed + 1, bench.plan.confirm + len(doubted), len(bench.baseline.trials))
+        if seemed_steady and chance <= 1 - bench.plan.confidence:
+            bench.false_passes = True
+        return _readmit(bench, bench.baseline.grant, doubted[-1])
     if seemed_steady:
         _log.warning("the answer failed once and does so no more: proving again as if the tests were flaky")
         bench.measure_flakiness(seen=True)
     return seemed_steady
 
 
-def _fails_again(bench: Bench) -> Trial | None:
-    trials = (bench.ask(bench.best, "doubt") for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm))
-    return next((trial for trial in trials if not is_clean(trial)), None)
+def _launch_until_it_fails(bench: Bench) -> Sequence[Trial]:
+    trials: list[Trial] = []
+    for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm):
+        trials.append(bench.ask(bench.best, "doubt"))
+        if not is_clean(trials[-1]):
+            break
+    return trials
+
+
+def _chance(failed: int, launches: int, others: int) -> float:
+    """How probable it is that all who failed are among these launches, if the others fail no less often.
+
+    R. A. Fisher's exact test, Journal of the Royal Statistical Society 85 (1922); no other has failed.
+    """
+    return comb(launches, failed) / comb(launches + others, failed)
 
 
 def _readmit(bench: Bench, everything: Grant, failed: Trial) -> bool:

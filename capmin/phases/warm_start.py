@@ -1,11 +1,12 @@
 """Start from the answer of an earlier campaign: only what has changed since is searched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from capmin.grant import Grant
 from capmin.phases.bench import Bench, Storm
 from capmin.phases.footing import count_uses
 from capmin.phases.reading import denied_privileges, is_clean
+from capmin.priors import REMEMBERED, Prior
 from capmin.privileges import Privilege, Syscall
 from capmin.privileges.risk import riskiest_first
 from capmin.recall import Document, answers, recalled_grant, recalled_observation
@@ -94,9 +95,17 @@ def reduce_added(bench: Bench, more: frozenset[Privilege]) -> None:
 
 
 def _reduce(bench: Bench, more: Sequence[Privilege], phase: str) -> None:
-    """Of all that was added one privilege may be needed, or a few."""
+    """Of all that was added one privilege may be needed, or a few: most likely what mostly is."""
     if not more:
         return
     bench.enter(phase)
-    minimum = bench.minimise(more, phase=phase, prior=lambda _: 1 / (len(more) + 1))
+    chances = _shares(more, bench.prior(bench.observed))
+    minimum = bench.minimise(more, phase=phase, prior=chances.__getitem__)
     bench.improve(bench.best.without(frozenset(more) - minimum.kept))
+
+
+def _shares(more: Sequence[Privilege], prior: Prior | None) -> Mapping[Privilege, float]:
+    """How probably each is the one that is needed; that none is, is as probable as their average."""
+    chances = {name: 0.5 if prior is None else min(prior(name), REMEMBERED) for name in more}
+    odds = {name: chance / (1 - chance) for name, chance in chances.items()}
+    return {name: each / (1 + 1 / len(more)) / sum(odds.values()) for name, each in odds.items()}

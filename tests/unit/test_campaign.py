@@ -7,14 +7,17 @@
 
 import pytest
 
+from capmin.baseline import FLAKY_RUNS
 from capmin.campaign import Campaign
 from capmin.engines.simulated import SimulatedEngine
 from capmin.engines.simulated_program import (
     Needs,
     NeedsLater,
+    NeedsNowAndThen,
     NeedsOneOf,
     Program,
     SpinsNowAndThen,
+    Step,
     Trap,
     Tries,
 )
@@ -189,6 +192,35 @@ def test_nothing_has_been_found_before_the_baseline() -> None:
     assert not campaign.has_findings
     with pytest.raises(BaselineError, match="before the tests have passed even once"):
         _ = campaign.findings
+
+
+@pytest.mark.parametrize("seed", [4, 6, 16, 18, 20, 29])
+def test_what_passed_by_chance_is_found_by_how_often_the_answer_fails(seed: int) -> None:
+    """It passes in three of five launches without bind, as postgres does without gettid."""
+    steps: tuple[Step, ...] = (
+        Needs("socket"),
+        NeedsNowAndThen("bind", 0.4),
+        *(Tries(name) for name in ("poll", "kill", "dup", "lseek", "fsync")),
+        Needs("listen"),
+        Needs("accept"),
+    )
+    engine = SimulatedEngine({IMAGE: Program(steps=steps)}, seed=seed)
+    campaign = campaign_on(engine, confirm=10)
+    campaign.run()
+    assert "bind" not in campaign.findings.kept
+    campaign.confirm(engine, None)
+    assert campaign.search_on()
+    campaign.confirm(engine, None)
+    findings = campaign.findings
+    assert findings.holds
+    assert findings.kept == {"socket", "bind", "listen", "accept"}
+    # More runs with everything granted would be 80, or 320.
+    assert len(findings.baseline.trials) == FLAKY_RUNS
+    doubted = [trial for trial in findings.trials if trial.phase == "doubt"][-1]
+    assert doubted.verdict is Verdict.BREAKS
+    later = [trial for trial in findings.trials if trial.number > doubted.number]
+    assert later
+    assert doubted.grant not in [trial.grant for trial in later]
 
 
 @pytest.mark.parametrize("seed", range(3))
