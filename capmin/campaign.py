@@ -13,7 +13,7 @@ from capmin.oracle import Oracle, Recorder
 from capmin.phases import Bench, Plan, Proofs, Watcher, ceiling_of
 from capmin.phases.capabilities import search_capabilities
 from capmin.phases.certificate import certify, naming_undecided
-from capmin.phases.confirmation import launch_as_written, reconsider
+from capmin.phases.confirmation import launch_as_written, passes_on_another_course, reconsider
 from capmin.phases.footing import find_footing, observe
 from capmin.phases.syscalls import search_syscalls
 from capmin.phases.warm_start import still_works
@@ -123,7 +123,7 @@ class Campaign:
             EngineError: the engine is broken.
         """
         findings = self.findings
-        if findings.holds:
+        if findings.holds and passes_on_another_course(self._bench):
             return False
         with naming_undecided(self._bench, in_doubt=True):
             failed = len(findings.confirmations) - findings.confirmed

@@ -188,13 +188,14 @@ class Bench:
             grant,
             phase=phase,
             adapt=lambda stage: replace(
-                stage, observe=observe, observe_capabilities=traced, watched=self.watched
+                stage, observe=observe, observe_capabilities=traced, watched=self._watched(phase)
             ),
         )
 
-    @property
-    def watched(self) -> frozenset[Syscall]:
-        """The calls that are to be seen where they are granted, too."""
+    def _watched(self, phase: str) -> frozenset[Syscall]:
+        """The calls that are to be seen where they are granted, too: none where another course is wanted."""
+        if phase == "doubt":
+            return frozenset()
         return frozenset(name for name, times in (self.uses or {}).items() if times <= _SELDOM)
 
     def traces(self, phase: str) -> bool:

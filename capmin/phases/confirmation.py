@@ -1,13 +1,16 @@
 """Launch the answer as it was written; where it does not hold, take back what made it fail."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import comb
 
+from capmin.baseline import Baseline
 from capmin.engines import Engine
+from capmin.errors import BudgetSpent
 from capmin.grant import Grant
 from capmin.judge import Stage, only_differs, play
+from capmin.minimise import likely
 from capmin.oracle import Oracle
 from capmin.phases.bench import Bench, Storm
 from capmin.phases.reading import denied_privileges, is_clean
@@ -26,6 +29,10 @@ MOST_PASSES = 16
 
 LAUNCHES_IN_DOUBT = 3
 """How many times more launches than those that confirm it may take to see the answer fail again."""
+
+
+OTHER_COURSES = 3
+"""How many launches of the answer are to find a race that passes in the others: of gettid's 99 in 100."""
 
 
 def launch_as_written(
@@ -49,6 +56,23 @@ def _launch(oracle: Oracle, engine: Engine, scenario: Scenario, stage: Stage, gr
     return launch
 
 
+def passes_on_another_course(bench: Bench) -> bool:
+    """Whether the answer passes where its threads race differently, if it lacks what is likely to be needed.
+
+    Postgres passes nine of ten launches without gettid, be they watched as in the search or not at all; then
+    gosu, a Go program, hangs. Where denials are seen and no other calls, it passes two of ten.
+    """
+    told = bench.engine.observes_syscalls and bench.best.syscalls is not None and bench.flake_rate == 0.0
+    dropped = (bench.observed or frozenset()) - (bench.best.syscalls or frozenset())
+    if not told or not likely(dropped, bench.prior(bench.observed)):
+        return True
+    bench.enter("doubt")
+    try:
+        return all(is_clean(bench.ask(bench.best, "doubt")) for _ in range(OTHER_COURSES))
+    except BudgetSpent:
+        return True
+
+
 def reconsider(bench: Bench, *, failed: int) -> bool:
     """Find out why the answer ``failed`` so often, and go back accordingly; False where nothing can be done.
 
@@ -67,33 +91,32 @@ def reconsider(bench: Bench, *, failed: int) -> bool:
         if bench.flake_rate > 0.0:
             _log.warning("the tests fail now and then for no reason: proving again")
             return True
-    doubted = _launch_until_it_fails(bench)
-    if not is_clean(doubted[-1]):
-        chance = _chance(failed + 1, bench.plan.confirm + len(doubted), len(bench.baseline.trials))
-        if seemed_steady and chance <= 1 - bench.plan.confidence:
+    again = _fails_again(bench)
+    if again is not None:
+        if seemed_steady and _chance(bench, bench.baseline, failed) <= 1 - bench.plan.confidence:
             bench.false_passes = True
-        return _readmit(bench, bench.baseline.grant, doubted[-1])
+        return _readmit(bench, bench.baseline.grant, again)
     if seemed_steady:
         _log.warning("the answer failed once and does so no more: proving again as if the tests were flaky")
         bench.measure_flakiness(seen=True)
     return seemed_steady
 
 
-def _launch_until_it_fails(bench: Bench) -> Sequence[Trial]:
-    trials: list[Trial] = []
-    for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm):
-        trials.append(bench.ask(bench.best, "doubt"))
-        if not is_clean(trials[-1]):
-            break
-    return trials
+def _fails_again(bench: Bench) -> Trial | None:
+    trials = (bench.ask(bench.best, "doubt") for _ in range(LAUNCHES_IN_DOUBT * bench.plan.confirm))
+    return next((trial for trial in trials if not is_clean(trial)), None)
 
 
-def _chance(failed: int, launches: int, others: int) -> float:
-    """How probable it is that all who failed are among these launches, if the others fail no less often.
+def _chance(bench: Bench, baseline: Baseline, failed: int) -> float:
+    """How probable it is that only launches of the answer fail, if all others fail no less often.
 
-    R. A. Fisher's exact test, Journal of the Royal Statistical Society 85 (1922); no other has failed.
+    R. A. Fisher's exact test, Journal of the Royal Statistical Society 85 (1922). Those that confirm it count
+    where some ``failed``.
     """
-    return comb(launches, failed) / comb(launches + others, failed)
+    doubted = [each for each in bench.oracle.trials if each.phase == "doubt" and each.grant == bench.best]
+    launches = len(doubted) + (bench.plan.confirm if failed else 0)
+    failures = failed + sum(not is_clean(trial) for trial in doubted)
+    return comb(launches, failures) / comb(launches + len(baseline.trials), failures)
 
 
 def _readmit(bench: Bench, everything: Grant, failed: Trial) -> bool:

@@ -15,6 +15,7 @@ from capmin.errors import EngineError
 from capmin.grant import Grant
 from capmin.oracle import Oracle
 from capmin.play.stage import stage_for
+from capmin.priors import LearnPrior, syscall_prior
 from capmin.privileges import Capability, Syscall
 from capmin.recall import Document
 from capmin.scenario import Scenario
@@ -114,6 +115,7 @@ def campaign_on(
     recorder: Memory | None = None,
     notes: Notes | None = None,
     before: Document | None = None,
+    learn_prior: LearnPrior = syscall_prior,
     **plan: Any,  # noqa: ANN401 - Plan's
 ) -> Campaign:
     """A campaign that has not run yet."""
@@ -126,6 +128,7 @@ def campaign_on(
         executor=ThreadPoolExecutor(plan.get("workers", 1)),
         watcher=notes or Notes(),
         before=before,
+        learn_prior=learn_prior,
     )
 
 

@@ -5,10 +5,15 @@
 - What stops a campaign leaves the best so far; resumed, it goes the same way and repeats nothing.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
 
 from capmin.baseline import FLAKY_RUNS
 from capmin.campaign import Campaign
+from capmin.engines import Container, LaunchSpec, Observe
 from capmin.engines.simulated import SimulatedEngine
 from capmin.engines.simulated_program import (
     Needs,
@@ -23,7 +28,10 @@ from capmin.engines.simulated_program import (
 )
 from capmin.errors import BaselineError, BudgetSpent
 from capmin.grant import Grant
+from capmin.priors import Prior
+from capmin.privileges import Syscall
 from capmin.privileges.capability import CAPABILITIES, DOCKER_DEFAULT
+from capmin.recall import Document
 from capmin.seccomp import FLOOR, docker_default
 from capmin.trial import Verdict
 from tests.unit.campaigning import CHOWN, IMAGE, KILL, SETUID, Memory, Notes, campaign_on
@@ -221,6 +229,47 @@ def test_what_passed_by_chance_is_found_by_how_often_the_answer_fails(seed: int)
     later = [trial for trial in findings.trials if trial.number > doubted.number]
     assert later
     assert doubted.grant not in [trial.grant for trial in later]
+
+
+class RacingEngine(SimulatedEngine):
+    """A program that passes without bind, but not where denials are seen and nothing else is watched."""
+
+    def __init__(self) -> None:
+        rest: tuple[Step, ...] = (Needs("socket"), Needs("listen"), Tries("poll"))
+        super().__init__(
+            {IMAGE: Program(steps=(Tries("bind"), *rest)), "slow": Program(steps=(Needs("bind"), *rest))}
+        )
+        self.slow = 0
+
+    @contextmanager
+    def start(self, spec: LaunchSpec, grant: Grant) -> Iterator[Container]:
+        if spec.observe is Observe.DENIALS and not spec.watched:
+            self.slow += 1
+            spec = replace(spec, image=self.image("slow"))
+        with super().start(spec, grant) as container:
+            yield container
+
+
+@pytest.mark.parametrize(
+    ("chance", "kept"), [(0.8, {"socket", "bind", "listen"}), (0.5, {"socket", "listen"})]
+)
+def test_what_is_likely_needed_goes_only_where_it_passes_on_another_course(
+    chance: float, kept: frozenset[str]
+) -> None:
+    def learn_prior(results: Iterable[Document] = (), *, used: frozenset[Syscall] | None = None) -> Prior:
+        del results, used
+        return lambda name: chance if name == "bind" else 0.5
+
+    engine = RacingEngine()
+    campaign = campaign_on(engine, learn_prior=learn_prior)
+    campaign.run()
+    assert campaign.findings.kept == {"socket", "listen"}
+    campaign.confirm(engine, None)
+    while campaign.search_on():
+        campaign.confirm(engine, None)
+    assert campaign.findings.kept == kept
+    assert campaign.findings.holds
+    assert bool(engine.slow) == ("bind" in kept)
 
 
 @pytest.mark.parametrize("seed", range(3))
