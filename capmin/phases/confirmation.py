@@ -6,10 +6,9 @@ from dataclasses import replace
 from math import comb
 
 from capmin.baseline import Baseline
-from capmin.engines import Engine
-from capmin.errors import BudgetSpent
+from capmin.engines import Engine, Observe
 from capmin.grant import Grant
-from capmin.judge import Stage, only_differs, play
+from capmin.judge import Stage, judge, only_differs, play
 from capmin.minimise import likely
 from capmin.oracle import Oracle
 from capmin.phases.bench import Bench, Storm
@@ -17,7 +16,7 @@ from capmin.phases.reading import denied_privileges, is_clean
 from capmin.phases.warm_start import reduce_added
 from capmin.scenario import Scenario
 from capmin.seccomp import SeccompProfile
-from capmin.trial import Launch, Trial
+from capmin.trial import Launch, Trial, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -64,13 +63,14 @@ def passes_on_another_course(bench: Bench) -> bool:
     """
     told = bench.engine.observes_syscalls and bench.best.syscalls is not None and bench.flake_rate == 0.0
     dropped = (bench.observed or frozenset()) - (bench.best.syscalls or frozenset())
-    if not told or not likely(dropped, bench.prior(bench.observed)):
+    if bench.plan.confirm == 0 or not told or not likely(dropped, bench.prior(bench.observed)):
         return True
-    bench.enter("doubt")
-    try:
-        return all(is_clean(bench.ask(bench.best, "doubt")) for _ in range(OTHER_COURSES))
-    except BudgetSpent:
-        return True
+    launches = (
+        _launch(bench.oracle, bench.engine, scenario, replace(stage, observe=Observe.DENIALS), bench.best)
+        for _ in range(OTHER_COURSES)
+        for scenario, stage in bench.stages.items()
+    )
+    return all(judge(launch, bench.oracle.usual)[0] is Verdict.WORKS for launch in launches)
 
 
 def reconsider(bench: Bench, *, failed: int) -> bool:
