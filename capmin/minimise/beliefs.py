@@ -125,12 +125,16 @@ class Beliefs(Generic[E]):
 
     def guilt(self, element: E, run: Outcome[E]) -> float:
         """The odds, up to a factor, that a run of which it is known what failed first died of this denial."""
-        guilt = self._prior_odds(element) * self.place(element, run.fatal)
+        guilt = self._prior_odds(element) * self._place(element, run.fatal)
         guilt *= _TOLERATED if element in run.tolerated else 1.0
         guilt *= _KNOWN_BEFORE if element in self.gone_past else 1.0
         return guilt * _TRIED ** self.tried[element]
 
-    def place(self, element: E, fatal: Sequence[E]) -> float:
+    def is_shown_fatal(self, element: E, run: Outcome[E]) -> bool:
+        """Whether it is one of the last two denials of what failed first, and no other went on without it."""
+        return element not in run.tolerated and self._place(element, run.fatal) >= _PLACES[1]
+
+    def _place(self, element: E, fatal: Sequence[E]) -> float:
         """How much speaks for a denial where it stands in what failed first was denied."""
         if element not in fatal:
             return _ELSEWHERE

@@ -29,9 +29,6 @@ _LOOKS = 2
 # What is known to be needed less often is more likely to have failed by chance.
 _NO_WONDER, _NO_WONDER_AT_ITS_END = 0.45, 0.3
 
-# What speaks at least for the last two denials of what failed first, see `Beliefs.place`.
-_FATAL = 0.8
-
 # By how much the odds of an element rise where a run seems to have died of it: to be denied something else
 # afterwards may be a detour only (granted socket, NSS tries to connect).
 _DIED_OF = 30.0
@@ -137,8 +134,7 @@ class _Evidence(Generic[E]):
         """
         if failure.outcome.denied is None or failure.outcome.evident:
             return True
-        fatal = self._beliefs.place(element, failure.outcome.fatal) >= _FATAL
-        if fatal and element not in failure.outcome.tolerated:
+        if self._beliefs.is_shown_fatal(element, failure.outcome):
             return True
         died = not failure.outcome.ended_normally and element in failure.outcome.denied[-_ENDS_WITHIN:]
         prior = self._inquiry.prior

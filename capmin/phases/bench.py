@@ -48,7 +48,6 @@ _TOLD = ("capabilities", "alternatives", "syscalls", "certify")
 _FALSE_FAILURE = 0.01
 """How probable it may be that several failures in a row are all false, where one more would be dear."""
 
-
 _SELDOM = 200
 """Calls made no more often than this are watched where they are granted: each time costs some 10 us."""
 
@@ -165,6 +164,13 @@ class Bench:
             at_least = 1 / (FLAKY_RUNS + 2) if seen else 0.0
             self.baseline = replace(more, flake_rate=max(more.flake_rate, at_least))
 
+    @property
+    def dropped(self) -> frozenset[Syscall]:
+        """The observed system calls that the best grant does without; none where they are not searched."""
+        if self.observed is None or self.best.syscalls is None:
+            return frozenset()
+        return self.observed - self.best.syscalls
+
     def most_syscalls(self) -> frozenset[Syscall]:
         """What the default filter allows above the floor."""
         return self.engine.default_syscalls(self.best.capabilities) - FLOOR
@@ -267,7 +273,7 @@ class Bench:
         A grant that has not passed as often as it must is not known to pass.
         """
         candidates = tuple(elements)
-        everything = self._with(candidates)
+        everything = self.best.adding(frozenset(candidates))
         fixed = self.best.without(frozenset(candidates))
         told = [
             trial
@@ -281,10 +287,6 @@ class Bench:
             for trial in told
             if not self._counts_as_pass(trial) or passed[trial.grant] >= self.passes
         ]
-
-    def _with(self, candidates: Iterable[Privilege]) -> Grant:
-        """The best grant with all of these; system calls only where it has a set of them."""
-        return self.best.adding(frozenset(candidates))
 
     def tells(self, trial: Trial) -> bool:
         """Whether a trial is about what is needed; so is an observation that let through nothing more."""
@@ -319,7 +321,7 @@ class Bench:
             Storm: an earlier pass was none. What is to be granted again is pinned.
         """
         candidates = tuple(elements)
-        base, everything = self.best, self._with(candidates)
+        base, everything = self.best, self.best.adding(frozenset(candidates))
 
         def ask(configuration: frozenset[Privilege]) -> Outcome[Privilege]:
             trial = self.try_grant(everything.without(frozenset(candidates) - configuration), phase)

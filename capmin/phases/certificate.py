@@ -8,7 +8,7 @@ from dataclasses import replace
 from capmin.errors import BudgetSpent
 from capmin.minimise import Minimum, Proof
 from capmin.phases.bench import Bench, Storm
-from capmin.privileges import Privilege, Syscall
+from capmin.privileges import Privilege
 from capmin.privileges.risk import riskiest_first
 
 _log = logging.getLogger(__name__)
@@ -87,13 +87,11 @@ def _kept(bench: Bench) -> tuple[Privilege, ...]:
 
 def _minimise(bench: Bench, candidates: tuple[Privilege, ...]) -> Minimum[Privilege]:
     searched = len(bench.baseline.grant.capabilities) if bench.baseline and bench.plan.capabilities else 0
-    dropped: frozenset[Syscall] = frozenset()
     if bench.best.syscalls is not None:
         searched += len(bench.observed or bench.most_syscalls())
-        # Runs on record that had some of these besides may tell all the same.
-        dropped = (bench.observed or frozenset()) - bench.best.syscalls
     return bench.minimise(
-        (*candidates, *sorted(dropped)),
+        # Runs on record that had besides some of what was dropped may tell all the same.
+        (*candidates, *sorted(bench.dropped)),
         phase="certify",
         found=candidates,
         prior=bench.prior(bench.observed or bench.best.syscalls or frozenset()),

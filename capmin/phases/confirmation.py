@@ -29,7 +29,6 @@ MOST_PASSES = 16
 LAUNCHES_IN_DOUBT = 3
 """How many times more launches than those that confirm it may take to see the answer fail again."""
 
-
 OTHER_COURSES = 3
 """How many launches of the answer are to find a race that passes in the others: of gettid's 99 in 100."""
 
@@ -62,9 +61,8 @@ def passes_on_another_course(bench: Bench) -> bool:
     gosu, a Go program, hangs. Where denials are seen and no other calls, it passes two of ten, and rsync
     storms for want of clock_nanosleep in one of two.
     """
-    told = bench.engine.observes_syscalls and bench.best.syscalls is not None and bench.flake_rate == 0.0
-    dropped = (bench.observed or frozenset()) - (bench.best.syscalls or frozenset())
-    if bench.plan.confirm == 0 or not told or not likely(dropped, bench.prior(bench.observed)):
+    tells = bench.plan.confirm > 0 and bench.engine.observes_syscalls and bench.flake_rate == 0.0
+    if not tells or not likely(bench.dropped, bench.prior(bench.observed)):
         return True
     launches = (
         _launch(bench.oracle, bench.engine, scenario, replace(stage, observe=Observe.DENIALS), bench.best)

@@ -108,4 +108,5 @@ def _shares(more: Sequence[Privilege], prior: Prior | None) -> Mapping[Privilege
     """How probably each is the one that is needed; that none is, is as probable as their average."""
     chances = {name: 0.5 if prior is None else min(prior(name), REMEMBERED) for name in more}
     odds = {name: chance / (1 - chance) for name, chance in chances.items()}
-    return {name: each / (1 + 1 / len(more)) / sum(odds.values()) for name, each in odds.items()}
+    total = (1 + 1 / len(more)) * sum(odds.values())
+    return {name: each / total for name, each in odds.items()}
